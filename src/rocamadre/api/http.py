@@ -1,0 +1,99 @@
+"""Plain HTTP endpoints beside the Bedrock operations: the OpenAI wire, health, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from rocamadre.core.context import Context
+from rocamadre.core.errors import InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request, read whole.
+
+    Attributes:
+        raw_path: As sent, still percent-encoded, without the query.
+        query: As sent, without `?`.
+        headers: By lower-case name; the last value of a repeated one.
+        path_values: What stood in the `{}` parts of the route, decoded.
+    """
+
+    method: str
+    raw_path: bytes
+    query: bytes
+    headers: Mapping[str, str]
+    body: bytes
+    path_values: tuple[str, ...] = ()
+
+    def json(self) -> Any:
+        """The body as JSON.
+
+        Raises:
+            InvalidRequest: it is no JSON.
+        """
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidRequest(f"the body is not valid JSON: {error}") from error
+
+    def parameters(self) -> dict[str, str]:
+        """The query's parameters, the last value of a repeated one."""
+        return dict(parse_qsl(self.query.decode("latin-1"), keep_blank_values=True))
+
+
+@dataclass(slots=True)
+class Reply:
+    """What goes back: `body` whole, or piece by piece.
+
+    An iterator's `aclose` is called when the client leaves.
+    """
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | AsyncIterator[bytes] = b""
+
+
+def json_reply(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    """A JSON answer."""
+    return Reply(status, {"content-type": "application/json", **(headers or {})}, msgspec.json.encode(value))
+
+
+Endpoint: TypeAlias = Callable[[Context, HttpRequest], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One plain endpoint.
+
+    Attributes:
+        dialect: Form of its errors: `openai`, `anthropic` or `plain`.
+        public: Answered without credentials (health).
+    """
+
+    method: str
+    path: str
+    endpoint: Endpoint
+    dialect: str
+    public: bool
+
+
+ROUTES: list[Route] = []
+
+
+def route(method: str, *paths: str, dialect: str = "plain", public: bool = False) -> Callable[[Endpoint], Endpoint]:
+    """Register a function as the endpoint of one or more paths; `{}` in a path matches one segment.
+
+    Errors raised as `RocamadreError` are answered in the form of `dialect`.
+    """
+
+    def register(function: Endpoint) -> Endpoint:
+        ROUTES.extend(Route(method, path, function, dialect, public) for path in paths)
+        return function
+
+    return register

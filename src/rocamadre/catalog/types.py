@@ -1,0 +1,81 @@
+"""What the catalog knows of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rocamadre.engines.protocol import LoadSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model that is really here.
+
+    Attributes:
+        id: In the form of Bedrock's ids, for example `rocamadre.roca-mini-v1:0`.
+        short_name: What people type, for example `roca-mini`.
+        name: What people read, for example `Roca Mini`.
+        provider: Who made it.
+        engine: A name in `engines.registry.ENGINES`.
+        path: Its weights; None where there are none.
+        input_modalities: Of `TEXT`, `IMAGE`.
+        output_modalities: Of `TEXT`, `EMBEDDING`.
+        context_length: In tokens.
+        dimensions: Length of its vectors; 0 for those without.
+        licence: SPDX id, or what its maker calls it.
+        languages: ISO 639-1.
+        size_bytes: On disk.
+        parameters: How many weights; 0 if unknown.
+        source: `embedded`, `pulled`, `remote` or `fake`.
+        customizations: Of `FINE_TUNING`, `CONTINUED_PRE_TRAINING`, `DISTILLATION`.
+        options: Passed to the engine as they are.
+    """
+
+    id: str
+    short_name: str
+    name: str
+    provider: str
+    engine: str
+    path: Path | None
+    output_modalities: tuple[str, ...]
+    input_modalities: tuple[str, ...] = ("TEXT",)
+    context_length: int = 2048
+    dimensions: int = 0
+    licence: str = ""
+    languages: tuple[str, ...] = ()
+    size_bytes: int = 0
+    parameters: int = 0
+    source: str = "pulled"
+    customizations: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def embeds(self) -> bool:
+        """Whether its answers are vectors."""
+        return "EMBEDDING" in self.output_modalities
+
+    @property
+    def load_spec(self) -> LoadSpec:
+        """How the engine pool runs it."""
+        return LoadSpec(self.id, self.engine, self.path, self.context_length, self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a client's model id stands for.
+
+    Attributes:
+        requested: As the client wrote it.
+        base_id: The foundation model id behind it, prefixes such as `us.` and ARNs taken away; its family decides the
+            body format of InvokeModel.
+        model: The model that will run.
+        aliased: Whether another model than the one asked for will run; the answer then says so.
+    """
+
+    requested: str
+    base_id: str
+    model: Model
+    aliased: bool

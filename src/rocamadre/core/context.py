@@ -1,0 +1,68 @@
+"""Who asks, where, and with what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine as SqlEngine
+
+    from rocamadre.core.clock import Clock
+    from rocamadre.core.settings import Settings
+    from rocamadre.engines.protocol import Engines
+    from rocamadre.observability.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What a server is made of; built once in `server/app.py`.
+
+    Attributes:
+        settings: Read once at start.
+        sql: The platform's database.
+        engines: Loaded models.
+        metrics: Counters and histograms.
+        clock: The time.
+    """
+
+    settings: Settings
+    sql: SqlEngine
+    engines: Engines
+    metrics: Metrics
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who signed the request.
+
+    Attributes:
+        name: Access key id, or the name of a bearer key. Never a secret.
+        account: Twelve digits.
+    """
+
+    name: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request's surroundings.
+
+    Attributes:
+        account: Twelve digits; resources of other accounts are invisible.
+        region: For example `us-east-1`; resources of other regions are invisible.
+        deadline: On the platform clock's `monotonic()`; work after it is pointless.
+        reply_headers: Response headers that the handler wants sent, by lower-case name.
+        notes: What the access log and metrics should know (model, tokens); never prompts.
+    """
+
+    platform: Platform
+    principal: Principal
+    account: str
+    region: str
+    request_id: str
+    deadline: float
+    reply_headers: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str | int | float] = field(default_factory=dict)

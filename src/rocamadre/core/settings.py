@@ -1,0 +1,144 @@
+"""Everything that can be set: argument, then `ROCA_<SECTION>__<NAME>`, then `rocamadre.toml`, then the default."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from rocamadre.core.errors import InvalidRequest
+
+_SECTION = ConfigDict(frozen=True, extra="forbid")
+
+
+def default_home() -> Path:
+    """Where state lives when nothing says otherwise: the user's data folder."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "rocamadre"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "rocamadre"
+
+
+class ServerSettings(BaseModel):
+    """The API server."""
+
+    model_config = _SECTION
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=4599, ge=0, le=65535, description="TCP port of the API server; 0 picks a free one.")
+    auth: Literal["open", "required"] = Field(
+        default="open",
+        description="`open`: any well-formed credential, loopback only. `required`: only keys made here.",
+    )
+    insecure: bool = Field(default=False, description="Allow another address than loopback without TLS.")
+    tls_cert: Path | None = Field(default=None, description="PEM certificate chain; needs `tls_key`.")
+    tls_key: Path | None = Field(default=None, description="PEM private key of `tls_cert`.")
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="Host header names accepted besides loopback's (against DNS rebinding)."
+    )
+    request_timeout_s: float = Field(default=60.0, gt=0, description="Seconds before a non-streaming call is given up.")
+    stream_timeout_s: float = Field(default=600.0, gt=0, description="Seconds before a streaming call is given up.")
+    max_body_bytes: int = Field(default=26_214_400, ge=1024, description="Largest request body in bytes.")
+    region: str = Field(default="us-east-1", description="Region of requests whose credentials name none.")
+    strict: bool = Field(default=False, description="Check every response against its shape; a failure is a 500.")
+
+
+class LimitSettings(BaseModel):
+    """How much one principal may ask for."""
+
+    model_config = _SECTION
+    requests_per_minute: int = Field(default=0, ge=0, description="Requests per principal and minute; 0: no limit.")
+    tokens_per_minute: int = Field(default=0, ge=0, description="Tokens per principal and minute; 0: no limit.")
+    concurrent_requests: int = Field(default=2048, ge=1, description="Requests in flight in the whole server.")
+
+
+class EngineSettings(BaseModel):
+    """The processes that run models."""
+
+    model_config = _SECTION
+    keep_alive_s: float = Field(default=1800.0, ge=0, description="Idle seconds before a model is unloaded; 0: never.")
+    threads: int = Field(default=0, ge=0, description="Threads per engine; 0: cores minus one, at least one.")
+    slots: int = Field(default=8, ge=1, le=256, description="Requests that one engine works on at a time.")
+    queue: int = Field(default=256, ge=0, description="Requests that may wait for one engine; more are throttled.")
+    load_timeout_s: float = Field(default=120.0, gt=0, description="Seconds a model may take to load.")
+    memory_limit_bytes: int = Field(
+        default=0, ge=0, description="Memory that all engines together may use; 0: nine tenths of what is free."
+    )
+    replicas: int = Field(default=1, ge=1, le=64, description="Processes per model.")
+
+
+class CatalogSettings(BaseModel):
+    """Model ids and what they resolve to."""
+
+    model_config = _SECTION
+    aliases: dict[str, str] = Field(
+        default_factory=dict,
+        description="Client's model id (or a pattern with `*`) to a local model; before the built-in table.",
+    )
+    default_model: str = Field(default="rocamadre.roca-mini-v1:0", description="Text model that aliases resolve to.")
+    default_embedder: str = Field(
+        default="rocamadre.minilm-l6-v2:0", description="Embedding model that aliases resolve to."
+    )
+
+
+class LogSettings(BaseModel):
+    """What is written down."""
+
+    model_config = _SECTION
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least severity logged.")
+    access: bool = Field(default=True, description="One line per request (never prompts or answers).")
+    otlp_endpoint: str = Field(default="", description="OpenTelemetry collector (HTTP) for spans; empty: none.")
+
+
+class Settings(BaseSettings):
+    """All settings of a platform."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROCA_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=True,
+    )
+    home: Path = Field(default_factory=default_home, description="Folder of all state.")
+    database: str = Field(default="", description="SQLAlchemy URL; empty: `platform.sqlite` in the home.")
+    server: ServerSettings = Field(default_factory=ServerSettings, description="The API server.")
+    limits: LimitSettings = Field(default_factory=LimitSettings, description="Limits per principal.")
+    engines: EngineSettings = Field(default_factory=EngineSettings, description="Engine processes.")
+    catalog: CatalogSettings = Field(default_factory=CatalogSettings, description="Model ids.")
+    log: LogSettings = Field(default_factory=LogSettings, description="Logs and traces.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order of the sources: arguments, environment, file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _config_file())
+
+
+def _config_file() -> Path:
+    return Path(os.environ.get("ROCA_CONFIG", "rocamadre.toml"))
+
+
+def load_settings(**arguments: Any) -> Settings:
+    """Read the settings once, at a program's start.
+
+    Args:
+        **arguments: Top-level values that win over environment and file; sections as dicts of what they change.
+
+    Raises:
+        InvalidRequest: a key is unknown or a value out of range; the message names its path.
+    """
+    try:
+        settings = Settings(**arguments)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        raise InvalidRequest("settings: " + "; ".join(lines)) from error
+    return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
