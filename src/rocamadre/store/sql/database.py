@@ -45,7 +45,8 @@ def open_database(home: Path, url: str = "") -> Engine:
             connection.execute(_version.insert().values(name="platform", version=SCHEMA_VERSION))
         elif found > SCHEMA_VERSION:
             raise Conflict(
-                f"the state in {home} has schema {found}, this program knows up to {SCHEMA_VERSION}; install the newer Rocamadre"
+                f"the state in {home} has schema {found}, this program knows up to {SCHEMA_VERSION}; "
+                "install the newer Rocamadre"
             )
         else:
             for version in range(found + 1, SCHEMA_VERSION + 1):
