@@ -15,8 +15,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """Which process this is.
+
+    Attributes:
+        address: Base URL that clients use.
+        pid: Process id.
+        started: On the platform clock's `monotonic()`.
+    """
+
+    address: str
+    pid: int
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
 class Platform:
-    """What a server is made of; built once in `server/app.py`.
+    """What a server is made of; built once in `server/lifespan.py`.
 
     Attributes:
         settings: Read once at start.
@@ -24,6 +39,7 @@ class Platform:
         engines: Loaded models.
         metrics: Counters and histograms.
         clock: The time.
+        server: This process; None outside a server.
     """
 
     settings: Settings
@@ -31,6 +47,7 @@ class Platform:
     engines: Engines
     metrics: Metrics
     clock: Clock
+    server: ServerInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)

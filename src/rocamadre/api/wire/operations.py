@@ -121,6 +121,12 @@ class Operation:
         return next((name for name, member in self._input["members"].items() if member.get("idempotencyToken")), None)
 
     @cached_property
+    def token_place(self) -> tuple[str, bool]:
+        """The idempotency token's name on the wire, and whether it travels as a header."""
+        member = self._input["members"][self.token_member]
+        return member.get("locationName", self.token_member), member.get("location") == "header"
+
+    @cached_property
     def takes_events(self) -> bool:
         """Whether the request itself is an event stream (HTTP/2 only; not served)."""
         payload: str | None = self._input.get("payload")

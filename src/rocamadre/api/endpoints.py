@@ -1,0 +1,16 @@
+"""Importing this module registers every handler and endpoint."""
+
+from __future__ import annotations
+
+import rocamadre.api.bedrock.foundation_models
+import rocamadre.api.bedrock.inference_profiles
+import rocamadre.api.bedrock.tags
+import rocamadre.api.bedrock_runtime.converse
+import rocamadre.api.bedrock_runtime.converse_stream
+import rocamadre.api.bedrock_runtime.count_tokens
+import rocamadre.api.bedrock_runtime.invoke_model
+import rocamadre.api.openai.chat
+import rocamadre.api.openai.completions
+import rocamadre.api.openai.embeddings
+import rocamadre.api.openai.models
+import rocamadre.api.platform.endpoints  # noqa: F401

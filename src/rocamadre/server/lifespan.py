@@ -1,0 +1,86 @@
+"""Building the platform at start, and taking it down."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import psutil
+
+from rocamadre import __version__
+from rocamadre.core.clock import SystemClock
+from rocamadre.core.context import Platform, ServerInfo
+from rocamadre.core.errors import InvalidRequest
+from rocamadre.core.settings import ServerSettings, Settings
+from rocamadre.engines.pool import EnginePool
+from rocamadre.observability.metrics import Metrics
+from rocamadre.store.sql.database import open_database
+
+SERVER_FILE = "server.json"
+"""In the home: address, pid and start time of the running server."""
+
+
+def check_exposure(server: ServerSettings) -> None:
+    """Refuse to listen where strangers could reach an unlocked server.
+
+    Raises:
+        InvalidRequest: another address than loopback without keys, or without TLS and not `insecure`.
+    """
+    if (server.tls_cert is None) != (server.tls_key is None):
+        raise InvalidRequest("server.tls_cert and server.tls_key come together; one of them is missing")
+    if server.host in ("127.0.0.1", "localhost", "::1"):
+        return
+    if server.auth != "required":
+        raise InvalidRequest(
+            f"server.host is {server.host}, reachable from other machines, and server.auth is open, so that anybody "
+            'could use it; set server.auth = "required" and make keys with `roca keys create`'
+        )
+    if server.tls_cert is None and not server.insecure:
+        raise InvalidRequest(
+            f"server.host is {server.host} without TLS: prompts would cross the network in the clear; set "
+            "server.tls_cert and server.tls_key, or server.insecure = true if something in front encrypts"
+        )
+
+
+def build_platform(settings: Settings, *, address: str) -> Platform:
+    """Everything that requests need, opened and ready."""
+    clock = SystemClock()
+    metrics = Metrics()
+    return Platform(
+        settings=settings,
+        sql=open_database(settings.home, settings.database),
+        engines=EnginePool(settings, metrics=metrics, clock=clock),
+        metrics=metrics,
+        clock=clock,
+        server=ServerInfo(address, os.getpid(), clock.monotonic()),
+    )
+
+
+async def close_platform(platform: Platform) -> None:
+    """Stop every engine, close the database; leaves no process behind."""
+    await platform.engines.close()
+    platform.sql.dispose()
+
+
+def write_server_file(home: Path, address: str) -> None:
+    """Tell other programs where the server is."""
+    content = {
+        "pid": os.getpid(),
+        "started_at": psutil.Process().create_time(),
+        "address": address,
+        "version": __version__,
+    }
+    temporary = home / f"{SERVER_FILE}.{os.getpid()}.tmp"
+    temporary.write_text(json.dumps(content))
+    temporary.replace(home / SERVER_FILE)
+
+
+def remove_server_file(home: Path) -> None:
+    """Take the file away, if it is this process's."""
+    path = home / SERVER_FILE
+    try:
+        if json.loads(path.read_text())["pid"] == os.getpid():
+            path.unlink()
+    except (OSError, ValueError, KeyError):
+        return

@@ -1,0 +1,89 @@
+"""Who asks: SigV4 signatures and bearer keys."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rocamadre.api.http import Reply
+from rocamadre.api.wire.sigv4 import Credential, parse_authorization, verify
+from rocamadre.core.context import Context, Principal
+from rocamadre.core.errors import CommonError
+from rocamadre.identity.operations import find_bearer, find_signing_key
+from rocamadre.server.exchange import Exchange, Next
+
+DEFAULT_ACCOUNT = "123456789012"
+
+
+async def authenticate(exchange: Exchange, after: Next) -> Reply:
+    """Settle the principal and build the request's context.
+
+    With `server.auth = "open"` any well-formed credential will do and the access key names the principal; with
+    `"required"` signatures are verified against the keys made with `roca keys create`.
+
+    Raises:
+        CommonError: in the words and with the status of AWS.
+    """
+    platform = exchange.platform
+    required = platform.settings.server.auth == "required"
+    if exchange.route is not None and exchange.route.public:
+        principal, region = Principal("anonymous", DEFAULT_ACCOUNT), platform.settings.server.region
+    else:
+        credential = parse_authorization(exchange.headers, exchange.query)
+        if credential is None:
+            raise CommonError(
+                "MissingAuthenticationTokenException",
+                403 if exchange.dialect == "bedrock" else 401,
+                "Missing Authentication Token: sign the request (boto3 does, any access key will do here) or send "
+                "Authorization: Bearer <key>",
+            )
+        if credential.kind == "query":
+            raise CommonError("AccessDeniedException", 403, "signatures in the query string are taken for S3 only")
+        principal = await _verified(exchange, credential) if required else _claimed(credential)
+        region = credential.region or platform.settings.server.region
+    exchange.principal = principal
+    timeout_s = platform.settings.server.request_timeout_s
+    exchange.context = Context(
+        platform=platform,
+        principal=principal,
+        account=principal.account,
+        region=region,
+        request_id=exchange.request_id,
+        deadline=platform.clock.monotonic() + timeout_s,
+        notes=exchange.notes,
+    )
+    return await after(exchange)
+
+
+def _claimed(credential: Credential) -> Principal:
+    if credential.kind == "bearer":
+        return Principal("bearer", DEFAULT_ACCOUNT)
+    key = credential.access_key
+    return Principal(key, key if len(key) == 12 and key.isdecimal() else DEFAULT_ACCOUNT)
+
+
+async def _verified(exchange: Exchange, credential: Credential) -> Principal:
+    platform = exchange.platform
+    home, clock = platform.settings.home, platform.clock
+    if credential.kind == "bearer":
+        principal = await asyncio.to_thread(find_bearer, platform.sql, home, clock, credential.token)
+        if principal is None:
+            raise CommonError(
+                "UnrecognizedClientException",
+                403 if exchange.dialect == "bedrock" else 401,
+                "The security token included in the request is invalid.",
+            )
+        return principal
+    key = await asyncio.to_thread(find_signing_key, platform.sql, home, clock, credential.access_key)
+    if key is None:
+        raise CommonError("UnrecognizedClientException", 403, "The security token included in the request is invalid.")
+    exchange.body = verify(
+        credential,
+        secret=key.secret,
+        method=exchange.method,
+        raw_path=exchange.raw_path,
+        query=exchange.query,
+        headers=exchange.raw_headers,
+        body=exchange.body,
+        now=clock.now(),
+    )
+    return key.principal

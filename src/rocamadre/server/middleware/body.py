@@ -1,0 +1,56 @@
+"""Reading the request's body, whole and bounded."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rocamadre.api.http import Reply
+from rocamadre.core.errors import CommonError
+from rocamadre.server.exchange import Exchange, Next
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was complete."""
+
+
+async def read_body(exchange: Exchange, after: Next) -> Reply:
+    """Read the body.
+
+    Raises:
+        CommonError: it is larger than `server.max_body_bytes` (413), or did not arrive in time (408).
+        ClientGone: nobody is there to answer.
+    """
+    most = exchange.platform.settings.server.max_body_bytes
+    declared = exchange.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > most:
+        raise _too_large(most)
+    try:
+        async with asyncio.timeout(exchange.platform.settings.server.request_timeout_s):
+            exchange.body = await _read(exchange, most)
+    except TimeoutError:
+        raise CommonError("RequestTimeoutException", 408, "the request's body did not arrive in time") from None
+    if exchange.body_read is not None:
+        exchange.body_read.set_result(None)
+    return await after(exchange)
+
+
+async def _read(exchange: Exchange, most: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await exchange.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > most:
+            raise _too_large(most)
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _too_large(most: int) -> CommonError:
+    return CommonError(
+        "RequestEntityTooLargeException", 413, f"the body is larger than {most} bytes (setting server.max_body_bytes)"
+    )
