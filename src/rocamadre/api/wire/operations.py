@@ -151,14 +151,14 @@ class Operation:
             found = Findings()
             request: dict[str, Any] = {}
             for bound in labels:
-                value = _from_text(path_labels[bound.wire_name], bound.kind, "iso8601")
+                value = _from_text(path_labels[bound.wire_name], bound.kind)
                 request[bound.name] = bound.reader(value, bound.name, found)
             if queries and query:
                 _read_query(query, queries, request, found)
             for bound in headers:
                 text = head.get(bound.wire_name)
                 if text is not None:
-                    request[bound.name] = bound.reader(_from_text(text, bound.kind, "rfc822"), bound.name, found)
+                    request[bound.name] = bound.reader(_from_text(text, bound.kind), bound.name, found)
             try:
                 read_body(body, head, request, found)
             except RecursionError:
@@ -354,14 +354,14 @@ def _read_query(query: bytes, queries: list[_Bound], request: dict[str, Any], fo
         if not values:
             continue
         value: Any = (
-            [_from_text(each, bound.item_kind, "iso8601") for each in values]
+            [_from_text(each, bound.item_kind) for each in values]
             if bound.kind == "list"
-            else _from_text(values[-1], bound.kind, "iso8601")
+            else _from_text(values[-1], bound.kind)
         )
         request[bound.name] = bound.reader(value, bound.name, found)
 
 
-def _from_text(text: str, kind: str, _form: str) -> Any:
+def _from_text(text: str, kind: str) -> Any:
     """A value as JSON would have held it; what does not fit stays text and fails the reader's type check."""
     try:
         if kind in ("integer", "long"):
@@ -379,5 +379,5 @@ def _to_text(value: Any, shape: dict[str, Any]) -> str:
     if shape["type"] == "boolean":
         return "true" if value else "false"
     if shape["type"] == "timestamp":
-        return str(format_timestamp(value, shape.get("timestampFormat", "rfc822")))
+        return str(format_timestamp(value, shape.get("timestampFormat")))
     return str(value)
