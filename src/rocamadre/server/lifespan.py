@@ -50,7 +50,7 @@ def build_platform(settings: Settings, *, address: str) -> Platform:
     return Platform(
         settings=settings,
         sql=open_database(settings.home, settings.database),
-        engines=EnginePool(settings, metrics=metrics, clock=clock),
+        engines=EnginePool(settings.engines, settings.home),
         metrics=metrics,
         clock=clock,
         server=ServerInfo(address, os.getpid(), clock.monotonic()),

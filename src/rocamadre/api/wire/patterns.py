@@ -24,6 +24,8 @@ def matcher(pattern: str) -> Callable[[str], bool]:
     Args:
         pattern: In the dialect of the service models (ECMA 262, as Java reads it).
     """
+    # Some models spell `\d` as `/d` in ARN patterns, which no ARN could satisfy.
+    pattern = pattern.replace("/d{", r"\d{").replace("/d+", r"\d+")
     options = re2.Options()
     options.log_errors = False
     try:
