@@ -81,6 +81,10 @@ class CatalogSettings(BaseModel):
     default_embedder: str = Field(
         default="rocamadre.minilm-l6-v2:0", description="Embedding model that aliases resolve to."
     )
+    embedded_models: Path | None = Field(
+        default=None, description="Folder of the embedded models, instead of the package's or the checkout's."
+    )
+    fake_rules: Path | None = Field(default=None, description="Rule file of the fake model `rocamadre.fake-v1:0`.")
 
 
 class LogSettings(BaseModel):

@@ -1,0 +1,148 @@
+"""Models that come with Rocamadre, and the fake ones. Each is listed only while its files are really there."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+
+from rocamadre.catalog.cards import language_codes, read_card
+from rocamadre.catalog.gguf_header import read_header
+from rocamadre.catalog.types import Model
+from rocamadre.core.settings import Settings
+
+PROVIDER = "Rocamadre"
+ROCA_MINI = "rocamadre.roca-mini-v1:0"
+MINILM = "rocamadre.minilm-l6-v2:0"
+FAKE = "rocamadre.fake-v1:0"
+FAKE_EMBED = "rocamadre.fake-embed-v1:0"
+
+ROCA_MINI_FILE = "roca-mini-q8_0.gguf"
+MINILM_FOLDER = "all-minilm-l6-v2"
+FAKE_CONTEXT = 131_072
+FAKE_DIMENSIONS = 384
+
+
+def embedded_dir(name: str, settings: Settings | None = None) -> Path | None:
+    """Where an embedded model's files lie: the folder of the settings, the package's data, or the checkout.
+
+    Args:
+        name: The model's folder, for example `roca-mini`.
+        settings: For `catalog.embedded_models`.
+
+    Returns:
+        None when it is in none of them.
+    """
+    package = Path(str(files("rocamadre")))
+    places = [package / "_models" / name]
+    checkout = package.parent.parent
+    if (checkout / "pyproject.toml").is_file():
+        places.append(checkout / "models" / name)
+    if settings is not None and settings.catalog.embedded_models is not None:
+        places = [settings.catalog.embedded_models / name]
+    return next((place for place in places if place.is_dir()), None)
+
+
+def embedded_models(settings: Settings) -> list[Model]:
+    """Embedded and fake models that can run now."""
+    found = [_roca_mini(settings), _minilm(settings)]
+    return [model for model in found if model is not None] + [*_fakes(settings)]
+
+
+def _roca_mini(settings: Settings) -> Model | None:
+    folder = embedded_dir("roca-mini", settings)
+    if folder is None or not (folder / ROCA_MINI_FILE).is_file():
+        return None
+    path = folder / ROCA_MINI_FILE
+    stat = path.stat()
+    return _gguf_model(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=8)
+def _gguf_model(path: Path, _mtime_ns: int, size_bytes: int) -> Model:
+    header = read_header(path)
+    card = read_card(path.with_name("card.md"))
+    licence = card.get("license") or header.metadata.get("general.license", "")
+    languages = card.get("language") or header.metadata.get("general.languages")
+    return Model(
+        id=ROCA_MINI,
+        short_name="roca-mini",
+        name="Roca Mini",
+        provider=PROVIDER,
+        engine="llama",
+        path=path,
+        output_modalities=("TEXT",),
+        context_length=int(header.of_architecture("context_length") or 0),
+        licence=str(licence),
+        languages=language_codes(languages),
+        size_bytes=size_bytes,
+        parameters=header.parameters,
+        source="embedded",
+    )
+
+
+class _EncoderCard(msgspec.Struct, frozen=True):
+    """What set-up wrote beside a prepared encoder, in `card.json`."""
+
+    context_length: int
+    dimensions: int
+    parameters: int = 0
+    licence: str = ""
+    languages: tuple[str, ...] = ()
+    size_bytes: int = 0
+
+
+def _minilm(settings: Settings) -> Model | None:
+    folder = settings.home / "models" / MINILM_FOLDER
+    try:
+        card = msgspec.json.decode((folder / "card.json").read_bytes(), type=_EncoderCard)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return Model(
+        id=MINILM,
+        short_name="minilm",
+        name="MiniLM L6 v2",
+        provider="sentence-transformers",
+        engine="embed",
+        path=folder,
+        output_modalities=("EMBEDDING",),
+        context_length=card.context_length,
+        dimensions=card.dimensions,
+        licence=card.licence,
+        languages=card.languages,
+        size_bytes=card.size_bytes or sum(file.stat().st_size for file in folder.iterdir() if file.is_file()),
+        parameters=card.parameters,
+        source="embedded",
+    )
+
+
+def _fakes(settings: Settings) -> tuple[Model, Model]:
+    rules = settings.catalog.fake_rules
+    text = Model(
+        id=FAKE,
+        short_name="fake",
+        name="Fake (no model)",
+        provider=PROVIDER,
+        engine="fake",
+        path=None,
+        output_modalities=("TEXT",),
+        context_length=FAKE_CONTEXT,
+        source="fake",
+        options={} if rules is None else {"rules": str(rules)},
+    )
+    vectors = Model(
+        id=FAKE_EMBED,
+        short_name="fake-embed",
+        name="Fake embedder",
+        provider=PROVIDER,
+        engine="fake",
+        path=None,
+        output_modalities=("EMBEDDING",),
+        context_length=FAKE_CONTEXT,
+        dimensions=FAKE_DIMENSIONS,
+        source="fake",
+        options={"dimensions": FAKE_DIMENSIONS},
+    )
+    return text, vectors
