@@ -379,5 +379,5 @@ def _to_text(value: Any, shape: dict[str, Any]) -> str:
     if shape["type"] == "boolean":
         return "true" if value else "false"
     if shape["type"] == "timestamp":
-        return str(format_timestamp(value, shape.get("timestampFormat")))
+        return str(format_timestamp(value, shape.get("timestampFormat", "rfc822")))
     return str(value)
