@@ -1,0 +1,21 @@
+"""The table of keys."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, String, Table, Text, UniqueConstraint
+
+from rocamadre.store.sql.database import METADATA
+
+KEYS = Table(
+    "identity_keys",
+    METADATA,
+    Column("id", String(128), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("account", String(12), nullable=False),
+    Column("sealed", Text, nullable=False, comment="Signing: Fernet token of the secret. Bearer: SHA-256, hex."),
+    Column("last_four", String(4), nullable=False),
+    Column("created_at", String(40), nullable=False),
+    Column("expires_at", String(40)),
+    UniqueConstraint("account", "name"),
+)
