@@ -1,0 +1,78 @@
+# make up     install, start on this machine, stream one answer
+# make test   install what tests need, check everything
+# Needs Python 3.11 to 3.13 with pip, and gcc. Another Python: make PYTHON=python3.12 up
+# PyTorch (only tests and training need it): the CPU build where the index has one; another: make TORCH='torch==2.13.0' test
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+TORCH ?=
+PROMPT ?= What is a river?
+WORKERS ?= 2
+export TORCH PROMPT
+
+# The first interpreter of a version that we support; pyenv and asdf leave names behind that do not run.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
+	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$name && break; \
+	done)
+ENVIRONMENT = $(if $(PYTHON),$(PYTHON),@echo 'rocamadre: Python 3.11 to 3.13 is needed; none was found' >&2; false) .ci/environment.py
+
+HOME_FOLDER := $(CURDIR)/.roca
+BIN := $(CURDIR)/.venv/bin
+ROCA := ROCA_HOME=$(HOME_FOLDER) $(BIN)/roca
+
+.PHONY: help up down env test check format coverage scores newest oldest clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+	@echo 'also: down env check format coverage scores newest oldest clean'
+
+up:
+	@$(ENVIRONMENT) run
+	@$(ROCA) models prepare
+	@$(ROCA) up
+	@$(ROCA) run roca-mini "$$PROMPT" --max-tokens 64
+	@$(ROCA) status --hints
+
+down:
+	@if [ -x $(BIN)/roca ]; then $(ROCA) down; fi
+
+env:
+	@$(ROCA) env
+
+test: export ROCA_TEST_ALL = 1
+test:
+	@$(ENVIRONMENT) test clients oldest
+	@$(ROCA) models prepare
+	@$(MAKE) check oldest
+	$(BIN)/python -m pytest -n $(WORKERS) -W error
+
+check:
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format:
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+coverage:
+	$(BIN)/roca coverage --write docs
+
+scores:
+	@$(ENVIRONMENT) test
+	$(BIN)/python models/roca-mini/recipe/scores.py
+
+oldest:
+	@$(ENVIRONMENT) run oldest
+	PYTHONPATH=$(CURDIR)/.venv-oldest $(BIN)/python -m pytest -n $(WORKERS) -W error tests/contract
+
+newest:
+	@$(ENVIRONMENT) test newest
+	PYTHONPATH=$(CURDIR)/.venv-newest $(BIN)/python -m pytest -n $(WORKERS) -W error
+
+clean: down
+	rm -rf .venv .venv-* .venv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@echo 'rocamadre: state and models are still in .roca; remove that folder by hand'
