@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from rocamadre.api.http import Reply
 from rocamadre.api.wire.sigv4 import Credential, parse_authorization, verify
 from rocamadre.core.context import Context, Principal
 from rocamadre.core.errors import CommonError
-from rocamadre.identity.operations import find_bearer, find_signing_key
+from rocamadre.identity.operations import find_bearer, find_signer, find_signing_key
 from rocamadre.server.exchange import Exchange, Next
 
 DEFAULT_ACCOUNT = "123456789012"
@@ -38,7 +36,7 @@ async def authenticate(exchange: Exchange, after: Next) -> Reply:
             )
         if credential.kind == "query":
             raise CommonError("AccessDeniedException", 403, "signatures in the query string are taken for S3 only")
-        principal = await _verified(exchange, credential) if required else _claimed(credential)
+        principal = _verified(exchange, credential) if required else _claimed(credential)
         region = credential.region or platform.settings.server.region
     exchange.principal = principal
     timeout_s = platform.settings.server.request_timeout_s
@@ -61,29 +59,31 @@ def _claimed(credential: Credential) -> Principal:
     return Principal(key, key if len(key) == 12 and key.isdecimal() else DEFAULT_ACCOUNT)
 
 
-async def _verified(exchange: Exchange, credential: Credential) -> Principal:
+def _verified(exchange: Exchange, credential: Credential) -> Principal:
+    # Keys are remembered for a second, so that looking one up here, on the event loop, costs microseconds.
     platform = exchange.platform
-    home, clock = platform.settings.home, platform.clock
+    known = platform.sql, platform.settings.home, platform.clock
     if credential.kind == "bearer":
-        principal = await asyncio.to_thread(find_bearer, platform.sql, home, clock, credential.token)
+        principal = find_bearer(*known, credential.token)
         if principal is None:
-            raise CommonError(
-                "UnrecognizedClientException",
-                403 if exchange.dialect == "bedrock" else 401,
-                "The security token included in the request is invalid.",
-            )
+            raise _unrecognised(exchange)
         return principal
-    key = await asyncio.to_thread(find_signing_key, platform.sql, home, clock, credential.access_key)
-    if key is None:
-        raise CommonError("UnrecognizedClientException", 403, "The security token included in the request is invalid.")
+    secret, principal = find_signing_key(*known, credential.access_key), find_signer(*known, credential.access_key)
+    if secret is None or principal is None:
+        raise _unrecognised(exchange)
     exchange.body = verify(
         credential,
-        secret=key.secret,
+        secret=secret,
         method=exchange.method,
         raw_path=exchange.raw_path,
         query=exchange.query,
         headers=exchange.raw_headers,
         body=exchange.body,
-        now=clock.now(),
+        now=platform.clock.now(),
     )
-    return key.principal
+    return principal
+
+
+def _unrecognised(exchange: Exchange) -> CommonError:
+    status = 403 if exchange.dialect == "bedrock" else 401
+    return CommonError("UnrecognizedClientException", status, "The security token included in the request is invalid.")
