@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rocamadre.engines.protocol import LoadSpec
 
@@ -79,3 +80,24 @@ class Resolved:
     base_id: str
     model: Model
     aliased: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceProfile:
+    """Another name for a model: one per geography as AWS has them, or an application's own, with tags.
+
+    Attributes:
+        source_id: The foundation model id behind it, as the client knows it; may be an alias.
+        model_arns: That model's ARN in each region it runs in; here always one.
+        created_at: None for system-defined ones.
+    """
+
+    arn: str
+    id: str
+    name: str
+    description: str
+    type: Literal["SYSTEM_DEFINED", "APPLICATION"]
+    source_id: str
+    model_arns: tuple[str, ...]
+    created_at: datetime | None = None
+    updated_at: datetime | None = None

@@ -23,7 +23,7 @@ from rocamadre.core.context import Principal
 from rocamadre.core.errors import Conflict, InvalidRequest, NotFound
 from rocamadre.core.ids import short_id
 from rocamadre.identity.tables import KEYS
-from rocamadre.identity.types import Key, KeyKind, NewKey
+from rocamadre.identity.types import Key, KeyKind, NewKey, SigningKey
 from rocamadre.identity.vault import seal, unseal
 
 DEFAULT_ACCOUNT = "123456789012"
@@ -158,20 +158,14 @@ def revoke_key(sql: SqlEngine, home: Path, clock: Clock, name_or_id: str, *, acc
     return _key(rows[0])
 
 
-def find_signing_key(sql: SqlEngine, home: Path, clock: Clock, access_key_id: str) -> str | None:
-    """The secret access key of an access key id; None if unknown, revoked or expired.
+def find_signing_key(sql: SqlEngine, home: Path, clock: Clock, access_key_id: str) -> SigningKey | None:
+    """What an access key id stands for; None if unknown, revoked or expired.
 
     Raises:
         Conflict: the key file does not fit the stored keys.
     """
     opened = _find(sql, home, clock, access_key_id, "signing")
-    return None if opened is None else opened.secret
-
-
-def find_signer(sql: SqlEngine, home: Path, clock: Clock, access_key_id: str) -> Principal | None:
-    """Whom an access key id stands for; None if unknown, revoked or expired."""
-    opened = _find(sql, home, clock, access_key_id, "signing")
-    return None if opened is None else Principal(opened.key.id, opened.key.account)
+    return None if opened is None else SigningKey(opened.secret, Principal(opened.key.id, opened.key.account))
 
 
 def find_bearer(sql: SqlEngine, home: Path, clock: Clock, token: str) -> Principal | None:

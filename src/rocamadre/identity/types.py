@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from rocamadre.core.context import Principal
+
 KeyKind = Literal["signing", "bearer"]
 
 
@@ -48,3 +50,14 @@ class NewKey:
 
     def __repr__(self) -> str:
         return f"NewKey({self.key!r}, secret=…)"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """What checking a signature takes, and whom the signature then speaks for."""
+
+    secret: str
+    principal: Principal
+
+    def __repr__(self) -> str:
+        return f"SigningKey(secret=…, principal={self.principal!r})"

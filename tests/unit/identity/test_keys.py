@@ -15,7 +15,6 @@ from rocamadre.core.errors import Conflict, InvalidRequest, NotFound
 from rocamadre.identity.operations import (
     create_key,
     find_bearer,
-    find_signer,
     find_signing_key,
     list_keys,
     revoke_key,
@@ -38,8 +37,9 @@ def test_a_signing_key_is_found_and_its_secret_lies_nowhere_in_the_clear(place):
     made = create_key(*place, name="laptop")
     assert made.key.id.startswith("AKIA")
     assert len(made.key.id) == 20
-    assert find_signing_key(*place, made.key.id) == made.secret
-    assert find_signer(*place, made.key.id) == Principal(made.key.id, "123456789012")
+    found = find_signing_key(*place, made.key.id)
+    assert (found.secret, found.principal) == (made.secret, Principal(made.key.id, "123456789012"))
+    assert made.secret not in repr(found)
     stored = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
     assert made.key.id.encode() in stored
     assert made.secret.encode() not in stored
@@ -71,7 +71,7 @@ def test_a_bearer_id_is_no_access_key_and_the_other_way_round(place):
 def test_expiry(place):
     made = create_key(*place, name="short", expires_in_s=60)
     place[2].advance(59)
-    assert find_signing_key(*place, made.key.id) == made.secret
+    assert find_signing_key(*place, made.key.id).secret == made.secret
     place[2].advance(1)
     assert find_signing_key(*place, made.key.id) is None
     assert [key.expired(place[2].now()) for key in list_keys(*place)] == [True]
@@ -103,7 +103,7 @@ def test_names_are_unique_in_an_account(place):
 
 def test_an_account_may_be_its_own_access_key(place):
     made = create_key(*place, name="a", access_key_id="111122223333")
-    assert find_signer(*place, "111122223333") == Principal("111122223333", "111122223333")
+    assert find_signing_key(*place, "111122223333").principal == Principal("111122223333", "111122223333")
     assert made.key.account == "111122223333"
 
 
