@@ -63,6 +63,9 @@ class EngineSettings(BaseModel):
     slots: int = Field(default=8, ge=1, le=256, description="Requests that one engine works on at a time.")
     queue: int = Field(default=256, ge=0, description="Requests that may wait for one engine; more are throttled.")
     load_timeout_s: float = Field(default=120.0, gt=0, description="Seconds a model may take to load.")
+    reply_timeout_s: float = Field(
+        default=300.0, gt=0, description="Seconds an engine may stay silent within one request before it is given up."
+    )
     memory_limit_bytes: int = Field(
         default=0, ge=0, description="Memory that all engines together may use; 0: nine tenths of what is free."
     )
