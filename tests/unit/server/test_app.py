@@ -2,8 +2,8 @@ import asyncio
 import json
 
 import pytest
-from rocamadre.api.wire.eventstream import decode
 
+from rocamadre.api.wire.eventstream import decode
 from rocamadre.core.errors import Conflict, ModelFailure
 
 CONVERSE = "/model/rocamadre.x-v1:0/converse"

@@ -6,7 +6,7 @@ from rocamadre.api.http import Reply
 from rocamadre.api.wire.sigv4 import Credential, parse_authorization, verify
 from rocamadre.core.context import Context, Principal
 from rocamadre.core.errors import CommonError
-from rocamadre.identity.operations import find_bearer, find_signer, find_signing_key
+from rocamadre.identity.operations import find_bearer, find_signing_key
 from rocamadre.server.exchange import Exchange, Next
 
 DEFAULT_ACCOUNT = "123456789012"
@@ -68,12 +68,12 @@ def _verified(exchange: Exchange, credential: Credential) -> Principal:
         if principal is None:
             raise _unrecognised(exchange)
         return principal
-    secret, principal = find_signing_key(*known, credential.access_key), find_signer(*known, credential.access_key)
-    if secret is None or principal is None:
+    key = find_signing_key(*known, credential.access_key)
+    if key is None:
         raise _unrecognised(exchange)
     exchange.body = verify(
         credential,
-        secret=secret,
+        secret=key.secret,
         method=exchange.method,
         raw_path=exchange.raw_path,
         query=exchange.query,
@@ -81,7 +81,7 @@ def _verified(exchange: Exchange, credential: Credential) -> Principal:
         body=exchange.body,
         now=platform.clock.now(),
     )
-    return principal
+    return key.principal
 
 
 def _unrecognised(exchange: Exchange) -> CommonError:
