@@ -193,11 +193,7 @@ def _checked(
     expires_s: int | None = None,
 ) -> Credential:
     access_key, date, region, service = _scope(scope)
-    if not _SIGNED_HEADERS.fullmatch(signed_headers):
-        raise _incomplete("SignedHeaders must be lower-case header names joined by semicolons.")
-    names = tuple(sorted(set(signed_headers.split(";"))))
-    if len(names) != signed_headers.count(";") + 1:
-        raise _incomplete("SignedHeaders names a header twice.")
+    names = _header_names(signed_headers)
     if not _SIGNATURE.fullmatch(signature):
         raise _incomplete("Signature must be 64 lower-case hexadecimal digits.")
     if not _AMZ_DATE.fullmatch(amz_date):
@@ -207,7 +203,18 @@ def _checked(
     )
 
 
-def _scope(scope: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def _header_names(signed_headers: str) -> tuple[str, ...]:
+    if not _SIGNED_HEADERS.fullmatch(signed_headers):
+        raise _incomplete("SignedHeaders must be lower-case header names joined by semicolons.")
+    names = tuple(sorted(set(signed_headers.split(";"))))
+    if len(names) != signed_headers.count(";") + 1:
+        raise _incomplete("SignedHeaders names a header twice.")
+    return names
+
+
+@lru_cache(maxsize=1024)
+def _scope(scope: str) -> tuple[str, ...]:
     """Access key, date, region and service."""
     elements = scope.split("/")
     if len(elements) != 5:
@@ -221,7 +228,7 @@ def _scope(scope: str) -> list[str]:
             raise _incomplete(f"Credential should be scoped {wanted}.")
     if terminator != "aws4_request":
         raise _incomplete("Credential should be scoped with a valid terminator: 'aws4_request'.")
-    return scoped
+    return tuple(scoped)
 
 
 def _basic_date(text: str) -> str:
