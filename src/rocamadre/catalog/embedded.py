@@ -10,6 +10,7 @@ import msgspec
 
 from rocamadre.catalog.cards import language_codes, read_card
 from rocamadre.catalog.gguf_header import read_header
+from rocamadre.catalog.safetensors_header import read_safetensors_header
 from rocamadre.catalog.types import Model
 from rocamadre.core.settings import Settings
 
@@ -83,23 +84,28 @@ def _gguf_model(path: Path, _mtime_ns: int, size_bytes: int) -> Model:
     )
 
 
-class _EncoderCard(msgspec.Struct, frozen=True):
-    """What set-up wrote beside a prepared encoder, in `card.json`."""
+class _EncoderConfig(msgspec.Struct, frozen=True):
+    hidden_size: int
 
-    context_length: int
-    dimensions: int
-    parameters: int = 0
-    licence: str = ""
-    languages: tuple[str, ...] = ()
-    size_bytes: int = 0
+
+class _EncoderLimits(msgspec.Struct, frozen=True):
+    max_seq_length: int
 
 
 def _minilm(settings: Settings) -> Model | None:
+    """Listed once set-up has written `ready.json`, its last file."""
     folder = settings.home / "models" / MINILM_FOLDER
     try:
-        card = msgspec.json.decode((folder / "card.json").read_bytes(), type=_EncoderCard)
-    except (OSError, msgspec.DecodeError):
+        return _encoder(folder, (folder / "ready.json").stat().st_mtime_ns)
+    except (OSError, msgspec.MsgspecError):
         return None
+
+
+@lru_cache(maxsize=8)
+def _encoder(folder: Path, _mtime_ns: int) -> Model:
+    config = msgspec.json.decode((folder / "config.json").read_bytes(), type=_EncoderConfig)
+    limits = msgspec.json.decode((folder / "sentence_bert_config.json").read_bytes(), type=_EncoderLimits)
+    card = read_card(folder / "README.md")
     return Model(
         id=MINILM,
         short_name="minilm",
@@ -108,12 +114,12 @@ def _minilm(settings: Settings) -> Model | None:
         engine="embed",
         path=folder,
         output_modalities=("EMBEDDING",),
-        context_length=card.context_length,
-        dimensions=card.dimensions,
-        licence=card.licence,
-        languages=card.languages,
-        size_bytes=card.size_bytes or sum(file.stat().st_size for file in folder.iterdir() if file.is_file()),
-        parameters=card.parameters,
+        context_length=limits.max_seq_length,
+        dimensions=config.hidden_size,
+        licence=str(card.get("license", "")),
+        languages=language_codes(card.get("language")),
+        size_bytes=(folder / "model.onnx").stat().st_size,
+        parameters=read_safetensors_header(folder / "model.safetensors").parameters,
         source="embedded",
     )
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -110,9 +111,28 @@ def ctx(make_context) -> Context:
     return make_context()
 
 
+def safetensors_bytes(shapes: dict[str, tuple[int, ...]]) -> bytes:
+    """A small safetensors file, F32 zeros, written from the format's description."""
+    header, position = {}, 0
+    for name, shape in shapes.items():
+        count = 4
+        for size in shape:
+            count *= size
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": (position, position + count)}
+        position += count
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + b"\0" * position
+
+
 @pytest.fixture
 def minilm(tmp_path: Path) -> Path:
+    """The embedder's folder as set-up leaves it, with tiny weights."""
     folder = tmp_path / "home" / "models" / "all-minilm-l6-v2"
     folder.mkdir(parents=True)
-    (folder / "card.json").write_text('{"context_length": 256, "dimensions": 384, "licence": "apache-2.0"}')
+    (folder / "config.json").write_text('{"hidden_size": 384, "model_type": "bert"}')
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 256}')
+    (folder / "README.md").write_text("---\nlanguage: en\nlicense: apache-2.0\n---\n")
+    (folder / "model.safetensors").write_bytes(safetensors_bytes({"embeddings": (10, 384)}))
+    (folder / "model.onnx").write_bytes(b"x" * 100)
+    (folder / "ready.json").write_text("{}")
     return folder

@@ -163,6 +163,17 @@ def test_facts_of_the_embedded_model_come_from_its_file_and_card(ctx):
     assert (model.licence, model.languages) == ("apache-2.0", ("en", "es", "pt"))
 
 
+def test_the_embedder_is_listed_once_it_is_ready(make_context, minilm):
+    ctx = make_context()
+    model = get_model(ctx, "minilm")
+    assert (model.dimensions, model.context_length, model.size_bytes, model.parameters) == (384, 256, 100, 3840)
+    assert (model.licence, model.languages) == ("apache-2.0", ("en",))
+    (minilm / "ready.json").unlink()
+    ctx.platform.clock.advance(1.1)
+    with pytest.raises(NotFound):
+        get_model(ctx, "minilm")
+
+
 def test_get_model_takes_no_alias(ctx):
     assert get_model(ctx, f"arn:aws:bedrock:us-east-1::foundation-model/{MINI}").id == MINI
     with pytest.raises(NotFound, match="Could not resolve the foundation model") as caught:
