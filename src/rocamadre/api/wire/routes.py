@@ -42,19 +42,22 @@ class _Template:
     parts: tuple[str, ...]
     """Literal segments; a label is `{name}`."""
     slash: bool
-
-    @property
-    def literals(self) -> int:
-        return sum(not part.startswith("{") for part in self.parts)
+    literals: tuple[int, ...]
+    labels: tuple[tuple[int, str], ...]
 
     def match(self, segments: tuple[str, ...], slash: bool) -> Match | None:
-        labels = {}
-        for part, segment in zip(self.parts, segments, strict=True):
-            if part.startswith("{"):
-                labels[part[1:-1]] = segment
-            elif part != segment:
+        for index in self.literals:
+            if self.parts[index] != segments[index]:
                 return None
-        return Match(self.operation, labels, slash == self.slash)
+        return Match(self.operation, {name: segments[index] for index, name in self.labels}, slash == self.slash)
+
+
+def _template(operation: Operation) -> _Template:
+    path = operation.uri.partition("?")[0]
+    parts = tuple(path.strip("/").split("/"))
+    labels = tuple((index, part[1:-1]) for index, part in enumerate(parts) if part.startswith("{"))
+    literals = tuple(index for index, part in enumerate(parts) if not part.startswith("{"))
+    return _Template(operation, parts, path.endswith("/"), literals, labels)
 
 
 class Router:
@@ -65,15 +68,15 @@ class Router:
     """
 
     def __init__(self, services: Mapping[str, Service]) -> None:
-        self._templates: dict[tuple[str, int], list[_Template]] = {}
+        # Every path begins with a literal part, so that a request meets few templates.
+        self._templates: dict[tuple[str, int, str], list[_Template]] = {}
         for service in services.values():
             for operation in service.operations.values():
-                path = operation.uri.partition("?")[0]
-                parts = tuple(path.strip("/").split("/"))
-                template = _Template(operation, parts, path.endswith("/"))
-                self._templates.setdefault((operation.method, len(parts)), []).append(template)
+                template = _template(operation)
+                key = (operation.method, len(template.parts), template.parts[0])
+                self._templates.setdefault(key, []).append(template)
         for templates in self._templates.values():
-            templates.sort(key=lambda template: -template.literals)
+            templates.sort(key=lambda template: -len(template.literals))
 
     def find(self, method: str, raw_path: bytes, body: bytes) -> Match | None:
         """The operation that a request means; None when no path fits.
@@ -99,15 +102,17 @@ class Router:
     def _match(self, method: str, segments: tuple[str, ...], slash: bool, service: str | None) -> list[Match]:
         matches: list[Match] = []
         literals = -1
-        for template in self._templates.get((method, len(segments)), ()):
+        if not segments:
+            return matches
+        for template in self._templates.get((method, len(segments), segments[0]), ()):
             if service is not None and template.operation.service.name != service:
                 continue
-            if template.literals < literals:
+            if len(template.literals) < literals:
                 break
             match = template.match(segments, slash)
             if match is not None:
                 matches.append(match)
-                literals = template.literals
+                literals = len(template.literals)
         return matches
 
 
