@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -62,26 +63,40 @@ def _tail(path: Path, count: int, wanted: tuple[str, ...]) -> list[str]:
 
 def follow_file(path: Path, *, poll_s: float = _POLL_S) -> Iterator[str]:
     """Lines as they are appended, for ever; goes on in the new file when the old one is rotated away."""
-    file = open(path, encoding="utf-8", errors="replace") if path.exists() else None
+    file = _open(path)
     if file is not None:
-        file.seek(0, 2)
+        file.seek(0, os.SEEK_END)
     rest = ""
-    while True:
-        piece = file.read() if file is not None else ""
-        *whole, rest = (rest + piece).split("\n")
-        yield from whole
-        if piece:
-            continue
-        time.sleep(poll_s)
-        try:
-            fresh = path.stat().st_ino
-        except FileNotFoundError:
-            continue
-        if file is None or os.fstat(file.fileno()).st_ino != fresh:
-            if file is not None:
-                yield from (line for line in file.read().split("\n") if line)
-                file.close()
-            file = open(path, encoding="utf-8", errors="replace")
+    try:
+        while True:
+            replaced = _inode(path) != (os.fstat(file.fileno()).st_ino if file is not None else None)
+            # Read after the look at the name: what was written before the rotation is then still taken.
+            piece = file.read() if file is not None else ""
+            *whole, rest = (rest + piece).split("\n")
+            yield from whole
+            if replaced and not piece:
+                if file is not None:
+                    file.close()
+                file, rest = _open(path), ""
+            elif not piece:
+                time.sleep(poll_s)
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _open(path: Path) -> TextIO | None:
+    try:
+        return open(path, encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _level(line: str) -> str:

@@ -134,8 +134,7 @@ def start_server(home: Path, environment: Mapping[str, str]) -> Server:
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            said = (logs / OUTPUT_FILE).read_text(errors="replace").strip()
-            raise CommandFailed(said.removeprefix("rocamadre: ") or f"the server ended at once ({process.returncode})")
+            raise CommandFailed(_last_words(logs / OUTPUT_FILE) or f"the server ended at once ({process.returncode})")
         server = find_server(home)
         if server is not None and server.pid == process.pid and is_healthy(server):
             # Not ours to wait for: it outlives this process.
@@ -145,6 +144,14 @@ def start_server(home: Path, environment: Mapping[str, str]) -> Server:
     process.kill()
     process.wait()
     raise CommandFailed(f"the server did not answer within {_START_TIMEOUT_S:.0f} s; see {logs}", Exit.NOT_RUNNING)
+
+
+def _last_words(output: Path) -> str:
+    """Why a server ended at once: its own sentence, or the end of its traceback and where the rest is."""
+    said = output.read_text(errors="replace").strip()
+    if "Traceback" in said:
+        return f"the server failed: {said.splitlines()[-1]} (all of it is in {output})"
+    return said.removeprefix("rocamadre: ")
 
 
 def stop_server(home: Path, server: Server) -> bool:

@@ -6,6 +6,7 @@ RocamadreError
 ├── NotFound                nothing has this name here
 ├── Conflict                the name is taken, or the state forbids it
 ├── QuotaExceeded           a limit on how many may exist
+├── TooManyTags             that limit, for tags
 ├── AccessDenied            known, but not allowed
 ├── Throttled               too much at once; try again
 ├── Unavailable             not now; try again
