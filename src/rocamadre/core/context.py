@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rocamadre.core.budget import TokenBudget
+
 if TYPE_CHECKING:
     from sqlalchemy import Engine as SqlEngine
 
@@ -40,6 +42,7 @@ class Platform:
         metrics: Counters and histograms.
         clock: The time.
         server: This process; None outside a server.
+        budget: What principals may still spend in tokens.
     """
 
     settings: Settings
@@ -48,6 +51,7 @@ class Platform:
     metrics: Metrics
     clock: Clock
     server: ServerInfo | None = None
+    budget: TokenBudget = field(default_factory=TokenBudget)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,36 @@
+"""Converse."""
+
+from __future__ import annotations
+
+from rocamadre.api.bedrock_runtime.blocks import Json, write_blocks
+from rocamadre.api.bedrock_runtime.conversation import (
+    MISSING,
+    check_pointers,
+    echoed,
+    read_conversation,
+    response_fields,
+    write_usage,
+)
+from rocamadre.api.handlers import handles
+from rocamadre.api.inference.generation import begin, resolve_model
+from rocamadre.core.context import Context
+
+
+@handles("bedrock-runtime", "Converse", missing=MISSING)
+async def converse(ctx: Context, request: Json) -> Json:
+    """One turn of a conversation."""
+    resolved = resolve_model(ctx, request["modelId"])
+    paths = request.get("additionalModelResponseFieldPaths") or ()
+    check_pointers(paths)
+    generation = await begin(ctx, resolved, read_conversation(ctx, request))
+    answer, latency_ms = await generation.collect()
+    response: Json = {
+        "output": {"message": {"role": "assistant", "content": write_blocks(answer.blocks)}},
+        "stopReason": answer.finish.reason,
+        "usage": write_usage(answer.finish.usage),
+        "metrics": {"latencyMs": latency_ms},
+        **echoed(request),
+    }
+    if (fields := response_fields(paths, answer.finish)) is not None:
+        response["additionalModelResponseFields"] = fields
+    return response

@@ -1,0 +1,108 @@
+"""ConverseStream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from rocamadre.api.bedrock_runtime.blocks import Json
+from rocamadre.api.bedrock_runtime.conversation import (
+    MISSING,
+    check_pointers,
+    echoed,
+    read_conversation,
+    response_fields,
+    write_usage,
+)
+from rocamadre.api.handlers import handles
+from rocamadre.api.inference.generation import Generation, Stream, begin, resolve_model
+from rocamadre.core.context import Context
+from rocamadre.core.errors import ModelFailure
+from rocamadre.core.messages import Event, Finish, ReasoningDelta, TextDelta, ToolUseDelta, ToolUseEnd, ToolUseStart
+
+
+@handles("bedrock-runtime", "ConverseStream", missing=MISSING)
+async def converse_stream(ctx: Context, request: Json) -> Json:
+    """One turn of a conversation, as it is written."""
+    resolved = resolve_model(ctx, request["modelId"])
+    check_pointers(request.get("additionalModelResponseFieldPaths") or ())
+    generation = await begin(ctx, resolved, read_conversation(ctx, request))
+    return {"stream": Stream(_events(generation, request), generation.close)}
+
+
+async def _events(generation: Generation, request: Json) -> AsyncGenerator[Json, None]:
+    writer = _Writer(generation, request)
+    yield {"messageStart": {"role": "assistant"}}
+    assert generation.first is not None
+    for out in writer.write(generation.first):
+        yield out
+    async for event in generation.rest:
+        if type(event) is TextDelta and writer.kind == "text":
+            # All but a few events of a stream end here: nothing more is done for a token.
+            yield {"contentBlockDelta": {"delta": {"text": event.text}, "contentBlockIndex": writer.index}}
+        else:
+            for out in writer.write(event):
+                yield out
+    if not writer.finished:
+        raise ModelFailure("the model's answer broke off")
+
+
+class _Writer:
+    """Keeps which content block is open.
+
+    Attributes:
+        index: Of the open block, or of the next one.
+        kind: Of the open block; empty when none is.
+    """
+
+    __slots__ = ("_generation", "_request", "finished", "index", "kind")
+
+    def __init__(self, generation: Generation, request: Json) -> None:
+        self._generation = generation
+        self._request = request
+        self.index = 0
+        self.kind = ""
+        self.finished = False
+
+    def write(self, event: Event) -> list[Json]:
+        if isinstance(event, TextDelta):
+            return [*self._switch("text"), self._delta({"text": event.text})]
+        if isinstance(event, ReasoningDelta):
+            return [*self._switch("reasoning"), self._delta({"reasoningContent": {"text": event.text}})]
+        if isinstance(event, ToolUseStart):
+            opened = self._switch("tool")
+            start = {"toolUse": {"toolUseId": event.id, "name": event.name}}
+            return [*opened, {"contentBlockStart": {"start": start, "contentBlockIndex": self.index}}]
+        if isinstance(event, ToolUseDelta):
+            return [self._delta({"toolUse": {"input": event.json}})]
+        if isinstance(event, ToolUseEnd):
+            return self._close()
+        return self._finish(event)
+
+    def _finish(self, finish: Finish) -> list[Json]:
+        self.finished = True
+        stop: Json = {"stopReason": finish.reason}
+        paths = self._request.get("additionalModelResponseFieldPaths") or ()
+        if (fields := response_fields(paths, finish)) is not None:
+            stop["additionalModelResponseFields"] = fields
+        latency_ms = self._generation.finish(finish.usage)
+        metadata = {
+            "usage": write_usage(finish.usage),
+            "metrics": {"latencyMs": latency_ms},
+            **echoed(self._request),
+        }
+        return [*self._close(), {"messageStop": stop}, {"metadata": metadata}]
+
+    def _switch(self, kind: str) -> list[Json]:
+        closed = self._close() if self.kind != kind else []
+        self.kind = kind
+        return closed
+
+    def _close(self) -> list[Json]:
+        if not self.kind:
+            return []
+        self.kind = ""
+        self.index += 1
+        return [{"contentBlockStop": {"contentBlockIndex": self.index - 1}}]
+
+    def _delta(self, delta: Json) -> Json:
+        return {"contentBlockDelta": {"delta": delta, "contentBlockIndex": self.index}}

@@ -1,0 +1,162 @@
+"""InvokeModel and InvokeModelWithResponseStream: each family's own body, through its profile."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from rocamadre.api.bedrock_runtime.blocks import Json
+from rocamadre.api.handlers import handles
+from rocamadre.api.inference.embedding import embed
+from rocamadre.api.inference.generation import Generation, Stream, begin, count_input, resolve_model
+from rocamadre.catalog.types import Resolved
+from rocamadre.core.context import Context
+from rocamadre.core.errors import InvalidRequest, ModelFailure, NotBuilt
+from rocamadre.core.messages import Event, Finish, Usage
+from rocamadre.engines.profiles.registry import find_profile
+from rocamadre.engines.profiles.types import AnswerFacts, EmbeddingProfile, Profile, TextProfile
+
+_JSON = "application/json"
+_METRICS = "amazon-bedrock-invocationMetrics"
+_MISSING = (
+    "guardrailIdentifier: refused; guardrails come later",
+    "guardrailVersion: refused; guardrails come later",
+    "trace: other values than DISABLED are refused; guardrails come later",
+    "performanceConfigLatency: optimized is refused",
+    "serviceTier: other tiers than default are refused",
+    "requestMetadata: its keys go to the access log; nothing else uses it",
+    "body: formats of Titan text and embeddings, Nova, Claude, Llama, Mistral, Cohere Embed and OpenAI chat; members "
+    "for tools, images, caching, citations and structured output are refused",
+)
+
+
+@handles("bedrock-runtime", "InvokeModel", missing=_MISSING)
+async def invoke_model(ctx: Context, request: Json) -> Json:
+    """One call in the body format of the model's family."""
+    _check_headers(ctx, request)
+    resolved = resolve_model(ctx, request["modelId"])
+    profile, body = read_profile(resolved, request.get("body") or b"")
+    if isinstance(profile, EmbeddingProfile):
+        wanted = profile.read(body)
+        started = ctx.platform.clock.monotonic()
+        vectors = await embed(ctx, resolved, wanted, answer_id=uuid4().hex)
+        latency_ms = round((ctx.platform.clock.monotonic() - started) * 1000)
+        _count_headers(ctx, Usage(sum(vectors.token_counts)), latency_ms, written=False)
+        answered = profile.write(wanted, vectors)
+    else:
+        generation = await begin(ctx, resolved, profile.read(body))
+        answer, latency_ms = await generation.collect()
+        _count_headers(ctx, answer.finish.usage, latency_ms)
+        answered = profile.write(answer, _facts(ctx, resolved))
+    return {"body": msgspec.json.encode(answered), "contentType": _JSON, **_echoed(request)}
+
+
+@handles("bedrock-runtime", "InvokeModelWithResponseStream", missing=_MISSING)
+async def invoke_model_with_response_stream(ctx: Context, request: Json) -> Json:
+    """One call in the body format of the model's family, answered in chunks."""
+    _check_headers(ctx, request)
+    resolved = resolve_model(ctx, request["modelId"])
+    profile, body = read_profile(resolved, request.get("body") or b"")
+    if isinstance(profile, EmbeddingProfile):
+        raise InvalidRequest(f"The model is unsupported for streaming: {resolved.model.id} makes embeddings")
+    asked = profile.read(body)
+    counted = await count_input(ctx, resolved, asked) if profile.counts_first else 0
+    generation = await begin(ctx, resolved, asked)
+    events = _chunks(generation, profile, _facts(ctx, resolved, counted))
+    return {"body": Stream(events, generation.close), "contentType": _JSON, **_echoed(request)}
+
+
+def read_profile(resolved: Resolved, data: bytes) -> tuple[Profile, Any]:
+    """The body format of a model's family, and the parsed body.
+
+    Raises:
+        InvalidRequest: the body is no JSON.
+        NotBuilt: there is no such format yet, or the body asks for guardrails.
+    """
+    try:
+        body = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest("Malformed input request, please reformat your input and try again.") from error
+    if isinstance(body, dict) and "amazon-bedrock-guardrailConfig" in body:
+        raise NotBuilt("amazon-bedrock-guardrailConfig: Rocamadre does not have guardrails yet; leave it out")
+    profile = find_profile(resolved.base_id, embeds=resolved.model.embeds, aliased=resolved.aliased, body=body)
+    return profile, body
+
+
+async def _chunks(generation: Generation, profile: TextProfile, facts: AnswerFacts) -> AsyncGenerator[Json, None]:
+    write, encode = profile.chunks(facts), msgspec.json.encode
+    event: Event | None = generation.first
+    assert event is not None
+    for chunk in write(event) if type(event) is not Finish else _last(generation, write(event), event):
+        yield {"chunk": {"bytes": encode(chunk)}}
+    async for event in generation.rest:
+        for chunk in write(event) if type(event) is not Finish else _last(generation, write(event), event):
+            yield {"chunk": {"bytes": encode(chunk)}}
+    if type(event) is not Finish:
+        raise ModelFailure("the model's answer broke off")
+
+
+def _last(generation: Generation, chunks: Any, finish: Finish) -> list[Json]:
+    """The chunks of the end, the very last with the invocation's metrics."""
+    usage = finish.usage
+    metrics: Json = {
+        "inputTokenCount": usage.input_tokens,
+        "outputTokenCount": usage.output_tokens,
+        "invocationLatency": generation.finish(usage),
+        "firstByteLatency": round(generation.first_after_s * 1000),
+    }
+    if usage.cache_read_tokens or usage.cache_write_tokens:
+        metrics["cacheReadInputTokenCount"] = usage.cache_read_tokens
+        metrics["cacheWriteInputTokenCount"] = usage.cache_write_tokens
+    *before, last = chunks
+    return [*before, {**last, _METRICS: metrics}]
+
+
+def _check_headers(ctx: Context, request: Json) -> None:
+    """Refuse what cannot be honoured; a client that leaves Content-Type or Accept out is served."""
+    accept = (request.get("accept") or "").partition(";")[0].strip().lower()
+    if accept not in ("", _JSON, "*/*", "application/*"):
+        raise InvalidRequest(f"The provided Accept header {accept[:80]!r} is invalid; {_JSON} and */* are taken")
+    content_type = (request.get("contentType") or "").partition(";")[0].strip().lower()
+    if content_type not in ("", _JSON, "*/*", "application/octet-stream", "binary/octet-stream"):
+        raise InvalidRequest(f"The provided Content-Type {content_type[:80]!r} is invalid; send {_JSON}")
+    for name in ("guardrailIdentifier", "guardrailVersion"):
+        if request.get(name):
+            raise NotBuilt(f"{name}: Rocamadre does not have guardrails yet; leave it out")
+    if request.get("trace", "DISABLED") != "DISABLED":
+        raise NotBuilt("trace: Rocamadre does not have guardrails yet, and traces nothing else; leave it out")
+    if request.get("performanceConfigLatency", "standard") != "standard":
+        raise InvalidRequest("Latency performance configuration is not supported: performanceConfigLatency optimized")
+    if request.get("serviceTier", "default") != "default":
+        raise InvalidRequest(f"serviceTier: the tier {request['serviceTier']} is not supported; choose default")
+    if metadata := request.get("requestMetadata"):
+        ctx.notes["request_metadata"] = ",".join(sorted(_metadata_keys(metadata)))
+
+
+def _metadata_keys(text: str) -> Mapping[str, str]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, str])
+    except msgspec.DecodeError as error:
+        raise InvalidRequest("requestMetadata must be a JSON object of strings") from error
+
+
+def _echoed(request: Json) -> Json:
+    return {name: request[name] for name in ("performanceConfigLatency", "serviceTier") if request.get(name)}
+
+
+def _facts(ctx: Context, resolved: Resolved, input_tokens: int = 0) -> AnswerFacts:
+    created = int(ctx.platform.clock.now().timestamp())
+    return AnswerFacts(uuid4().hex, resolved.base_id, resolved.model.id, created, input_tokens)
+
+
+def _count_headers(ctx: Context, usage: Usage, latency_ms: int, *, written: bool = True) -> None:
+    headers = ctx.reply_headers
+    headers["x-amzn-bedrock-input-token-count"] = str(usage.input_tokens)
+    if written:
+        headers["x-amzn-bedrock-output-token-count"] = str(usage.output_tokens)
+        headers["x-amzn-bedrock-cache-read-input-token-count"] = str(usage.cache_read_tokens)
+        headers["x-amzn-bedrock-cache-write-input-token-count"] = str(usage.cache_write_tokens)
+    headers["x-amzn-bedrock-invocation-latency"] = str(latency_ms)

@@ -1,0 +1,102 @@
+"""Embedding texts, whichever wire asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rocamadre.api.inference.generation import admit_reading, count_tokens
+from rocamadre.catalog.types import Resolved
+from rocamadre.core.context import Context
+from rocamadre.core.errors import InvalidRequest
+from rocamadre.engines.embed.dimensions import resize
+from rocamadre.engines.embed.embedding_types import convert, titan_binary
+from rocamadre.engines.profiles.types import EmbeddingAnswer, EmbeddingRequest, EmbeddingType
+from rocamadre.engines.protocol import Embeddings, Engine
+
+MAP_HEADER = "x-rocamadre-dimension-map"
+"""Names the map that gave the vectors another length than the model's own."""
+CUT_HEADER = "x-rocamadre-truncated"
+"""How many of the texts were longer than the model reads."""
+
+
+async def embed(ctx: Context, resolved: Resolved, wanted: EmbeddingRequest, *, answer_id: str) -> EmbeddingAnswer:
+    """Vectors of texts, in the length and forms asked for.
+
+    What happened to them on the way is said in the response headers `MAP_HEADER` and `CUT_HEADER`.
+
+    Raises:
+        InvalidRequest: the model writes text, the length cannot be had, or a text is too long and may not be cut.
+        Throttled: the principal's tokens of this minute are spent.
+    """
+    model = resolved.model
+    if not model.embeds:
+        raise InvalidRequest(
+            f"This action doesn't support the model that you provided: {model.id} writes text; try again with a model "
+            "that makes embeddings"
+        )
+    for index, text in enumerate(wanted.texts):
+        if not text:
+            raise InvalidRequest(f"text {index} is empty; every text needs at least one character")
+    pay = admit_reading(ctx)
+    read = 0
+    try:
+        engine = await ctx.platform.engines.engine(model.load_spec)
+        embeddings = await engine.embed(wanted.texts)
+        if any(embeddings.truncated):
+            embeddings = await _cut(ctx, engine, wanted, embeddings)
+        vectors = _forms(ctx, embeddings, wanted)
+        read = sum(embeddings.token_counts)
+        count_tokens(ctx, model.id, read, 0)
+    finally:
+        pay(read)
+    return EmbeddingAnswer(vectors, embeddings.token_counts, answer_id)
+
+
+async def _cut(ctx: Context, engine: Engine, wanted: EmbeddingRequest, embeddings: Embeddings) -> Embeddings:
+    """What the request wants done with texts that are too long."""
+    long = [index for index, cut in enumerate(embeddings.truncated) if cut]
+    if wanted.too_long == "refuse":
+        places = ", ".join(map(str, long[:10]))
+        most = max(embeddings.token_counts[index] for index in long)
+        raise InvalidRequest(
+            f"texts at {places} are longer than the model reads, which is {most} tokens; shorten them, or let them be "
+            "cut (truncate)"
+        )
+    ctx.reply_headers[CUT_HEADER] = str(len(long))
+    if wanted.too_long == "cut_end":
+        return embeddings
+    vectors, counts = list(embeddings.vectors), list(embeddings.token_counts)
+    for index in long:
+        end = await _end_of(engine, wanted.texts[index])
+        vectors[index], counts[index] = end.vectors[0], end.token_counts[0]
+    return Embeddings(tuple(vectors), tuple(counts), embeddings.truncated)
+
+
+async def _end_of(engine: Engine, text: str) -> Embeddings:
+    """The longest end of a text that the model reads whole, found by halving; at most some twenty tries."""
+    low, high = 0, len(text) - 1  # The end that begins at `high` fits, the one at `low` does not.
+    best = await engine.embed([text[high:]])
+    while high - low > 1:
+        middle = (low + high) // 2
+        tried = await engine.embed([text[middle:]])
+        if tried.truncated[0]:
+            low = middle
+        else:
+            high, best = middle, tried
+    return best
+
+
+def _forms(
+    ctx: Context, embeddings: Embeddings, wanted: EmbeddingRequest
+) -> Mapping[EmbeddingType, Sequence[Sequence[float]]]:
+    given: Any = embeddings.vectors
+    if wanted.dimensions is not None and wanted.dimensions != len(embeddings.vectors[0]):
+        given, ctx.reply_headers[MAP_HEADER] = resize(given, wanted.dimensions)
+    forms: dict[EmbeddingType, Sequence[Sequence[float]]] = {}
+    for form in wanted.types:
+        if form == "float":
+            forms[form] = given if given is embeddings.vectors else given.tolist()
+        else:
+            forms[form] = (titan_binary(given) if form == "bits" else convert(given, form)).tolist()
+    return forms

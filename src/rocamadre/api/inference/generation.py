@@ -1,0 +1,207 @@
+"""One generation, whichever wire asked for it: admitted, begun, counted, closed.
+
+The first event is awaited before anything is sent, so that what goes wrong early is an ordinary HTTP error. Tokens and
+times are counted here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Generic, TypeVar
+
+from rocamadre.catalog.operations import resolve
+from rocamadre.catalog.types import Model, Resolved
+from rocamadre.core.context import Context
+from rocamadre.core.errors import InvalidRequest, ModelFailure, Throttled
+from rocamadre.core.messages import Event, Finish, GenerationRequest, Media, Usage
+from rocamadre.engines.collect import Answer, close, collect
+
+T = TypeVar("T")
+
+MODEL_HEADER = "x-rocamadre-model"
+
+
+def resolve_model(ctx: Context, model_id: str) -> Resolved:
+    """`resolve`, noted for the log, and said in the answer where another model than the one asked for will run."""
+    resolved = resolve(ctx, model_id)
+    ctx.notes["model"] = resolved.model.id
+    if resolved.aliased:
+        ctx.reply_headers[MODEL_HEADER] = resolved.model.id
+    return resolved
+
+
+def check_input(request: GenerationRequest, model: Model) -> None:
+    """Refuse what the model cannot read.
+
+    Raises:
+        InvalidRequest: an image, a video or a sound for a model without that modality.
+    """
+    for message in request.messages:
+        for block in message.content:
+            if type(block) is Media and block.kind.upper() not in model.input_modalities:
+                raise InvalidRequest(
+                    f"This model doesn't support the {block.kind} content block that you provided: {model.id} reads "
+                    f"{', '.join(model.input_modalities)}"
+                )
+
+
+class Generation:
+    """A generation that has begun.
+
+    Attributes:
+        resolved: Which model runs.
+        first: Its first event.
+        rest: Those after it.
+        started: When it was asked for, on the platform clock's `monotonic()`.
+        first_after_s: Seconds from then to the first event.
+    """
+
+    __slots__ = ("_ctx", "_reserved", "_settled", "first", "first_after_s", "resolved", "rest", "started")
+
+    def __init__(self, ctx: Context, resolved: Resolved, rest: AsyncIterator[Event], started: float) -> None:
+        self._ctx = ctx
+        self._reserved = 0
+        self._settled = False
+        self.resolved = resolved
+        self.first: Event | None = None
+        self.rest = rest
+        self.started = started
+        self.first_after_s = 0.0
+
+    def finish(self, usage: Usage) -> int:
+        """Count what was read and written; once, at the `Finish` event.
+
+        Returns:
+            Milliseconds since it was asked for.
+        """
+        ctx, now = self._ctx, self._ctx.platform.clock.monotonic()
+        if not self._settled:
+            self._settled = True
+            read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+            count_tokens(ctx, self.resolved.model.id, read, usage.output_tokens)
+            _settle(ctx, self._reserved, read + usage.output_tokens)
+        return round((now - self.started) * 1000)
+
+    async def collect(self) -> tuple[Answer, int]:
+        """The whole answer, and milliseconds since it was asked for."""
+        try:
+            answer = await collect(self.rest, first=self.first)
+            return answer, self.finish(answer.finish.usage)
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Cancel it if it still runs, which frees its slot. What was reserved for it stays spent if it never ended."""
+        self._settled = True
+        await close(self.rest)
+
+
+async def begin(ctx: Context, resolved: Resolved, request: GenerationRequest) -> Generation:
+    """Start a generation and wait for its first event.
+
+    Raises:
+        Throttled: the principal's tokens of this minute are spent, or the engine's queue is full.
+        InvalidRequest: the model makes embeddings, lacks a modality, or the prompt is too long for it.
+        ModelFailure: the engine failed at once.
+    """
+    platform, model = ctx.platform, resolved.model
+    started = platform.clock.monotonic()
+    if model.embeds:
+        raise InvalidRequest(
+            "This action doesn't support the model that you provided. Try again with a supported text or chat model: "
+            f"{model.id} makes embeddings"
+        )
+    check_input(request, model)
+    reserved = _reserve(ctx, request.sampling.max_tokens or model.context_length)
+    try:
+        engine = await platform.engines.engine(model.load_spec)
+        generation = Generation(ctx, resolved, engine.converse(request), started)
+        generation._reserved = reserved
+        try:
+            generation.first = await anext(generation.rest)
+        except BaseException:
+            await close(generation.rest)
+            raise
+    except StopAsyncIteration:
+        _settle(ctx, reserved, 0)
+        raise ModelFailure(f"{model.id} ended without an answer") from None
+    except BaseException:
+        _settle(ctx, reserved, 0)
+        raise
+    generation.first_after_s = platform.clock.monotonic() - started
+    if type(generation.first) is not Finish:
+        platform.metrics.observe("first_token_seconds", generation.first_after_s, model=model.id)
+    return generation
+
+
+async def count_input(ctx: Context, resolved: Resolved, request: GenerationRequest) -> int:
+    """Tokens that the model would read."""
+    check_input(request, resolved.model)
+    engine = await ctx.platform.engines.engine(resolved.model.load_spec)
+    return len((await engine.render(request)).token_ids)
+
+
+def count_tokens(ctx: Context, model_id: str, read: int, written: int) -> None:
+    """Add to the metrics and to the request's log line."""
+    metrics, notes = ctx.platform.metrics, ctx.notes
+    metrics.count("input_tokens", read, model=model_id)
+    metrics.count("output_tokens", written, model=model_id)
+    notes["input_tokens"] = int(notes.get("input_tokens", 0)) + read
+    notes["output_tokens"] = int(notes.get("output_tokens", 0)) + written
+
+
+def admit_reading(ctx: Context) -> Callable[[int], None]:
+    """For work that writes no tokens, such as embedding: refuse it when nothing is left, pay afterwards.
+
+    Returns:
+        What to call with the tokens read.
+
+    Raises:
+        Throttled: the principal's tokens of this minute are spent.
+    """
+    reserved = _reserve(ctx, 1)
+    return lambda read: _settle(ctx, reserved, read)
+
+
+def _reserve(ctx: Context, most: int) -> int:
+    per_minute = ctx.platform.settings.limits.tokens_per_minute
+    if not per_minute:
+        return 0
+    now = ctx.platform.clock.monotonic()
+    try:
+        return ctx.platform.budget.reserve(ctx.principal.name, most, per_minute=per_minute, now=now)
+    except Throttled:
+        ctx.platform.metrics.count("throttled", reason="tokens_per_minute")
+        raise
+
+
+def _settle(ctx: Context, reserved: int, spent: int) -> None:
+    per_minute = ctx.platform.settings.limits.tokens_per_minute
+    if per_minute:
+        now = ctx.platform.clock.monotonic()
+        ctx.platform.budget.settle(ctx.principal.name, reserved=reserved, spent=spent, per_minute=per_minute, now=now)
+
+
+class Stream(AsyncIterator[T], Generic[T]):
+    """Events on their way to the client, whose `aclose` ends the generation even if none was ever taken.
+
+    Iterating it costs nothing over iterating `events`.
+    """
+
+    def __init__(self, events: AsyncGenerator[T, None], end: Callable[[], Awaitable[None]]) -> None:
+        self._events = events
+        self._end = end
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self._events
+
+    async def __anext__(self) -> T:
+        """The next event."""
+        return await anext(self._events)
+
+    async def aclose(self) -> None:
+        """End the generation."""
+        try:
+            await self._events.aclose()
+        finally:
+            await self._end()
