@@ -15,6 +15,7 @@ from rocamadre.api.wire.operations import Service
 from rocamadre.api.wire.routes import Router
 from rocamadre.core.context import Platform
 from rocamadre.core.ids import request_id
+from rocamadre.observability.tracing import span
 from rocamadre.server.exchange import Exchange, compose
 from rocamadre.server.middleware.access import log_access
 from rocamadre.server.middleware.authenticate import authenticate
@@ -73,8 +74,12 @@ class Application:
             # Until the body is read, `receive` belongs to read_body; from then on it tells when the client leaves.
             exchange.body_read = asyncio.get_running_loop().create_future()
             watch = asyncio.ensure_future(_cancel_when_gone(exchange.body_read, receive, task))
-            reply = await self._respond(exchange)
-            await _send(reply, send)
+            with span("request", traceparent=exchange.headers.get("traceparent"), http_method=exchange.method) as timed:
+                reply = await self._respond(exchange)
+                await _send(reply, send)
+                timed.set(
+                    rpc_service=exchange.service_name, rpc_method=exchange.operation_name, http_status=reply.status
+                )
         except ClientGone:
             return
         except asyncio.CancelledError:
