@@ -247,7 +247,7 @@ class Operation:
         """Serialise a response given by member name."""
         members = self._output["members"]
         bound = {
-            name: (member.get("locationName", name), self.service.shapes[member["shape"]])
+            name: (member.get("locationName", name).lower(), self.service.shapes[member["shape"]])
             for name, member in members.items()
             if member.get("location") == "header"
         }

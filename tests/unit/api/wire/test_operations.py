@@ -58,7 +58,7 @@ def test_responses_carry_headers_times_and_bytes(services):
     invoke = (
         services["bedrock-runtime"].operations["InvokeModel"].write({"body": b"{}", "contentType": "application/json"})
     )
-    assert (invoke.body, invoke.headers["Content-Type"]) == (b"{}", "application/json")
+    assert (invoke.body, invoke.headers["content-type"]) == (b"{}", "application/json")
     get = services["bedrock"].operations["GetGuardrail"]
     moment = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
     assert json.loads(get.write({"createdAt": moment, "name": None}).body) == {"createdAt": "2026-01-02T03:04:05.678Z"}
