@@ -60,6 +60,7 @@ format:
 
 coverage:
 	$(BIN)/roca coverage --write docs
+	$(BIN)/python -m rocamadre.cli.reference
 
 scores:
 	@$(ENVIRONMENT) test

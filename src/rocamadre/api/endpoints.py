@@ -13,4 +13,5 @@ import rocamadre.api.openai.chat
 import rocamadre.api.openai.completions
 import rocamadre.api.openai.embeddings
 import rocamadre.api.openai.models
+import rocamadre.api.platform.coverage
 import rocamadre.api.platform.endpoints  # noqa: F401

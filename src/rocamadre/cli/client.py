@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
@@ -40,7 +41,17 @@ def open_client(server: Server, *, region: str, timeout_s: float = 600.0) -> Any
         region_name=region,
     )
     config = Config(read_timeout=timeout_s, retries={"max_attempts": 2, "mode": "standard"}, proxies={})
-    return session.client("bedrock-runtime", endpoint_url=server.address, verify=False, config=config)
+    bearer = os.environ.get("AWS_BEARER_TOKEN_BEDROCK")
+    if bearer:
+        # boto3 sends bearer keys over TLS only; this one goes to the server that this very home names.
+        config = config.merge(Config(signature_version=UNSIGNED))
+    client = session.client("bedrock-runtime", endpoint_url=server.address, verify=False, config=config)
+    if bearer:
+        client.meta.events.register(
+            "before-send.bedrock-runtime.*",
+            lambda request, **_: request.headers.__setitem__("Authorization", f"Bearer {bearer}"),
+        )
+    return client
 
 
 @contextmanager
@@ -55,9 +66,9 @@ def reported() -> Iterator[None]:
     except ClientError as error:
         code, sentence = error.response["Error"]["Code"], error.response["Error"]["Message"]
         if code in _REFUSALS:
-            hint = "set AWS_BEARER_TOKEN_BEDROCK to a key from `roca keys create`"
+            hint = "make a key with `roca keys create` and set what it prints"
             raise CommandFailed(f"{sentence} ({code}); {hint}", Exit.REFUSED) from error
-        missing = code == "ResourceNotFoundException"
+        missing = code == "ResourceNotFoundException" or "model identifier is invalid" in sentence
         raise CommandFailed(sentence, Exit.NOT_FOUND if missing else Exit.FAILURE) from error
     except EndpointConnectionError as error:
         raise CommandFailed("the server does not answer; try `roca status`", Exit.NOT_RUNNING) from error

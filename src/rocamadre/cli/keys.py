@@ -25,32 +25,32 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name")
-@click.option("--signing", is_flag=True, help="An access key pair for AWS signatures, not a bearer key.")
+@click.option("--bearer", is_flag=True, help="A bearer key, not an access key pair for AWS signatures.")
 @click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Account whose resources it sees.")
-@click.option("--access-key-id", help="Give the access key pair this id; needs --signing.")
+@click.option("--access-key-id", help="Give the access key pair this id; not with --bearer.")
 @click.option("--days", type=click.FloatRange(0, min_open=True), help="Days until it expires; never, unless given.")
 @with_json
 @click.pass_obj
-def create(session: Session, /, name: str, signing: bool, as_json: bool, **options: Any) -> None:
+def create(session: Session, /, name: str, bearer: bool, as_json: bool, **options: Any) -> None:
     """Make a key; its secret is shown this once.
 
-    A bearer key goes into AWS_BEARER_TOKEN_BEDROCK or OPENAI_API_KEY; an access key pair into AWS_ACCESS_KEY_ID and
-    AWS_SECRET_ACCESS_KEY.
+    An access key pair goes into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and works everywhere. A bearer key goes
+    into OPENAI_API_KEY, or into AWS_BEARER_TOKEN_BEDROCK, which boto3 sends over TLS only.
 
     \b
     Examples:
       roca keys create laptop
-      roca keys create ci --signing --days 30
+      roca keys create ci --bearer --days 30
     """
-    if options["access_key_id"] and not signing:
-        raise click.UsageError("--access-key-id is for an access key pair: add --signing")
+    if options["access_key_id"] and bearer:
+        raise click.UsageError("--access-key-id is for an access key pair, not for --bearer")
     with local_host(session) as host:
         made = create_key(
             host.sql,
             host.settings.home,
             host.clock,
             name=name,
-            kind="signing" if signing else "bearer",
+            kind="bearer" if bearer else "signing",
             account=options["account"],
             access_key_id=options["access_key_id"],
             expires_in_s=options["days"] * _DAY_S if options["days"] else None,
@@ -58,10 +58,10 @@ def create(session: Session, /, name: str, signing: bool, as_json: bool, **optio
     if as_json:
         print_json({**_described(made.key), "secret": made.secret})
         return
-    if signing:
-        click.echo(f"export AWS_ACCESS_KEY_ID={made.key.id}\nexport AWS_SECRET_ACCESS_KEY={made.secret}")
+    if bearer:
+        click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={made.secret}\nexport OPENAI_API_KEY={made.secret}")
     else:
-        click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={made.secret}")
+        click.echo(f"export AWS_ACCESS_KEY_ID={made.key.id}\nexport AWS_SECRET_ACCESS_KEY={made.secret}")
     click.echo("The secret is not shown again.", err=True)
 
 

@@ -115,7 +115,8 @@ def readable(line: str) -> str:
     try:
         entry = json.loads(line)
         fields = "".join(f" {name}={value}" for name, value in entry.items() if name not in _HEAD)
-        error = "\n" + entry["error"] if entry.get("error") else ""
-        return f"{entry['time'][11:19]} {entry['level']:<7} {entry['event']}{fields}{error}"
+        error = entry.get("error", "")
+        shown = f"\n{error}" if "\n" in error else f" error={error}" if error else ""
+        return f"{entry['time'][11:19]} {entry['level']:<7} {entry['event']}{fields}{shown}"
     except (ValueError, KeyError, TypeError, AttributeError):
         return line

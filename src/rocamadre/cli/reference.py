@@ -1,10 +1,14 @@
-"""Write `docs/cli.md` and `docs/settings.md` from the program itself: `python -m rocamadre.cli.reference`."""
+"""Write what the documents take from the program itself: `python -m rocamadre.cli.reference`.
+
+That is `docs/cli.md`, `docs/settings.md` and the table of operations in the README of each language.
+"""
 
 from __future__ import annotations
 
 import inspect
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Literal, Union, get_args, get_origin
@@ -18,6 +22,13 @@ from rocamadre.cli.main import root
 from rocamadre.core.settings import Settings, default_home
 
 _WIDTH = 96
+
+README_HEADINGS = {
+    "README.md": ("service", "full", "partial", "absent"),
+    "README.es.md": ("servicio", "completas", "parciales", "ausentes"),
+    "README.pt.md": ("serviço", "completas", "parciais", "ausentes"),
+}
+"""Each README with the headings of its table of operations."""
 
 _CLI_HEAD = """\
 # The command `roca`
@@ -126,11 +137,33 @@ def _default(field: FieldInfo) -> str:
     return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value, default=str)}`"
 
 
+def with_coverage(readme: str, headings: Sequence[str], services: Mapping[str, Mapping[str, int]]) -> str:
+    """A README with the figures of `docs/coverage.json` between its two marks."""
+    rows = [headings, ["---"] * len(headings)]
+    rows += [[service, *map(str, states.values())] for service, states in services.items()]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    before, begin, rest = readme.partition("<!-- coverage -->\n")
+    _, end, after = rest.partition("<!-- /coverage -->")
+    assert begin, "the README has lost its marks"
+    assert end, "the README has lost its marks"
+    return f"{before}{begin}\n{table}\n\n{end}{after}"
+
+
+def pages(root_folder: Path) -> dict[Path, str]:
+    """Every generated page as it should be, by its path."""
+    found = {root_folder / "docs" / "cli.md": cli_page(), root_folder / "docs" / "settings.md": settings_page()}
+    coverage = root_folder / "docs" / "coverage.json"
+    if coverage.exists():
+        services = json.loads(coverage.read_text())["services"]
+        for name, headings in README_HEADINGS.items():
+            readme = (root_folder / name).read_text()
+            found[root_folder / name] = with_coverage(readme, headings, services)
+    return found
+
+
 def main() -> int:
-    """Write both pages into `docs/` of the working directory."""
-    folder = Path("docs")
-    for name, content in (("cli.md", cli_page()), ("settings.md", settings_page())):
-        path = folder / name
+    """Write every page below the working directory."""
+    for path, content in pages(Path()).items():
         temporary = path.with_suffix(".tmp")
         temporary.write_text(content, encoding="utf-8")
         temporary.replace(path)

@@ -124,7 +124,7 @@ def status(session: Session, as_json: bool) -> int:
         click.echo("it does not answer; `roca logs` may tell why, `roca down` stops it")
         return Exit.NOT_RUNNING
     if found["engines"] is None:
-        click.echo("models are shown to key holders only: set AWS_BEARER_TOKEN_BEDROCK")
+        click.echo("models are shown to holders of a bearer key only: set AWS_BEARER_TOKEN_BEDROCK")
     elif not found["engines"]:
         click.echo("no model is loaded; the first request loads one")
     else:

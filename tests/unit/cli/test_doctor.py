@@ -19,7 +19,7 @@ def test_every_check_speaks(roca):
 
 
 def test_open_keys_are_found_with_what_to_do(roca, home):
-    roca("keys", "create", "x", "--signing")
+    roca("keys", "create", "x")
     os.chmod(home / "platform.sqlite", 0o644)
     result = roca("doctor")
     assert result.code == 1

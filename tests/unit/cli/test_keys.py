@@ -4,10 +4,10 @@ import stat
 
 
 def test_a_key_is_shown_once_and_revoked(roca, home):
-    made = roca("keys", "create", "laptop")
+    made = roca("keys", "create", "laptop", "--bearer")
     assert made.code == 0
     assert made.out.startswith("export AWS_BEARER_TOKEN_BEDROCK=roca-")
-    secret = made.out.strip().partition("=")[2]
+    secret = made.out.splitlines()[0].partition("=")[2]
     listed = roca("keys", "list")
     assert "laptop" in listed.out
     assert secret not in listed.out
@@ -18,7 +18,7 @@ def test_a_key_is_shown_once_and_revoked(roca, home):
 
 
 def test_a_pair_has_an_id_of_choice_and_expires(roca, home):
-    made = roca("keys", "create", "ci", "--signing", "--access-key-id", "111122223333", "--days", "2", "--json").json
+    made = roca("keys", "create", "ci", "--access-key-id", "111122223333", "--days", "2", "--json").json
     assert (made["id"], made["account"], made["kind"]) == ("111122223333", "111122223333", "signing")
     assert made["expires_at"] > made["created_at"]
     assert made["secret"].encode() not in (home / "platform.sqlite").read_bytes()
@@ -26,7 +26,7 @@ def test_a_pair_has_an_id_of_choice_and_expires(roca, home):
 
 
 def test_mistakes_are_told(roca):
-    assert roca("keys", "create", "x", "--access-key-id", "A" * 16).code == 2
+    assert roca("keys", "create", "x", "--bearer", "--access-key-id", "A" * 16).code == 2
     assert roca("keys", "create", "bad/name").code == 1
     roca("keys", "create", "twice")
     again = roca("keys", "create", "twice")
