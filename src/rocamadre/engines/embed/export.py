@@ -1,8 +1,8 @@
 """BERT from a safetensors file to ONNX, with mean pooling and normalisation inside the graph.
 
 The graph uses the fused operators of ONNX Runtime (domain `com.microsoft`): packed attention, residual plus layer norm,
-bias plus exact GELU. Inputs: `input_ids` and `attention_mask`, both int32 of shape (batch, tokens), mask 1 for tokens and
-0 for padding. Output: `embedding`, float32 of shape (batch, hidden), unit length.
+bias plus exact GELU. Inputs: `input_ids` and `attention_mask`, both int32 of shape (batch, tokens), mask 1 for tokens
+and 0 for padding. Output: `embedding`, float32 of shape (batch, hidden), unit length.
 
 Sources: Devlin et al. 2019, arXiv:1810.04805 (the encoder); Reimers & Gurevych 2019, arXiv:1908.10084 (mean pooling).
 """
@@ -41,16 +41,26 @@ class _Config(msgspec.Struct):
 
 
 class _Graph:
-    """Collects nodes and weights."""
+    """Collects nodes and weights.
 
-    def __init__(self) -> None:
+    Args:
+        config: Of the model.
+        tensors: Of the safetensors file, by name, float32.
+    """
+
+    def __init__(self, config: _Config, tensors: dict[str, Array]) -> None:
+        self.config = config
+        self.tensors = tensors
         self.nodes: list[Any] = []
         self.weights: list[Any] = []
         self._count = 0
 
-    def weight(self, name: str, value: npt.NDArray[Any]) -> str:
+    def constant(self, name: str, value: npt.NDArray[Any]) -> str:
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
+
+    def tensor(self, name: str) -> str:
+        return self.constant(name, self.tensors[name])
 
     def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         self._count += 1
@@ -98,12 +108,12 @@ def export_bert(folder: Path, target: Path) -> None:
         raise
 
 
-def _model(config: _Config, weights: dict[str, Array]) -> Any:
-    graph = _Graph()
-    state, mask = _embed(graph, config, weights)
+def _model(config: _Config, tensors: dict[str, Array]) -> Any:
+    graph = _Graph(config, tensors)
+    state = _embed(graph)
     for layer in range(config.num_hidden_layers):
-        state = _layer(graph, config, weights, state, f"encoder.layer.{layer}.")
-    _pool(graph, state, mask)
+        state = _layer(graph, state, f"encoder.layer.{layer}.")
+    _pool(graph, state)
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.INT32, ["batch", "tokens"])
         for name in ("input_ids", "attention_mask")
@@ -114,63 +124,56 @@ def _model(config: _Config, weights: dict[str, Array]) -> Any:
     return helper.make_model(body, opset_imports=opsets, ir_version=8, producer_name="rocamadre")
 
 
-def _norm_weights(graph: _Graph, weights: dict[str, Array], prefix: str) -> tuple[str, str]:
-    return tuple(graph.weight(prefix + part, weights[prefix + part]) for part in ("weight", "bias"))  # type: ignore[return-value]
-
-
-def _embed(graph: _Graph, config: _Config, weights: dict[str, Array]) -> tuple[str, str]:
-    """Words, positions and the one segment, normalised; also the mask as float (batch, tokens, 1)."""
-    words = graph.weight("words", weights["embeddings.word_embeddings.weight"])
-    segment = weights["embeddings.token_type_embeddings.weight"][:1]
-    positions = graph.weight("positions", weights["embeddings.position_embeddings.weight"] + segment)
-    zero = graph.weight("zero", np.array([0], np.int64))
+def _embed(graph: _Graph) -> str:
+    """Words, positions and the first segment, normalised: (batch, tokens, hidden)."""
+    segment = graph.tensors["embeddings.token_type_embeddings.weight"][:1]
+    words = graph.tensor("embeddings.word_embeddings.weight")
+    positions = graph.constant("positions", graph.tensors["embeddings.position_embeddings.weight"] + segment)
+    zero = graph.constant("zero", np.array([0], np.int64))
     length = graph.node("Shape", "input_ids", start=1, end=2)
-    position = graph.node("Slice", positions, zero, length, zero)
-    total = graph.node("Add", graph.node("Gather", words, "input_ids"), position)
-    scale, shift = _norm_weights(graph, weights, "embeddings.LayerNorm.")
-    state = graph.node("LayerNormalization", total, scale, shift, axis=-1, epsilon=config.layer_norm_eps)
-    last = graph.weight("last_axis", np.array([2], np.int64))
-    mask = graph.node("Unsqueeze", graph.node("Cast", "attention_mask", to=TensorProto.FLOAT), last)
-    return state, mask
+    total = graph.node(
+        "Add", graph.node("Gather", words, "input_ids"), graph.node("Slice", positions, zero, length, zero)
+    )
+    scale, shift = graph.tensor("embeddings.LayerNorm.weight"), graph.tensor("embeddings.LayerNorm.bias")
+    return graph.node("LayerNormalization", total, scale, shift, axis=-1, epsilon=graph.config.layer_norm_eps)
 
 
-def _layer(graph: _Graph, config: _Config, weights: dict[str, Array], state: str, prefix: str) -> str:
+def _layer(graph: _Graph, state: str, prefix: str) -> str:
     parts = [f"{prefix}attention.self.{part}." for part in ("query", "key", "value")]
-    packed = np.concatenate([weights[part + "weight"].T for part in parts], axis=1)
-    bias = np.concatenate([weights[part + "bias"] for part in parts])
+    packed = np.concatenate([graph.tensors[part + "weight"].T for part in parts], axis=1)
+    bias = np.concatenate([graph.tensors[part + "bias"] for part in parts])
     attended = graph.node(
         "Attention",
-        *(state, graph.weight(prefix + "qkv.weight", packed), graph.weight(prefix + "qkv.bias", bias)),
+        *(state, graph.constant(prefix + "qkv.weight", packed), graph.constant(prefix + "qkv.bias", bias)),
         "attention_mask",
         domain=_MS,
-        num_heads=config.num_attention_heads,
+        num_heads=graph.config.num_attention_heads,
     )
-    state = _residual(graph, config, weights, attended, state, prefix + "attention.output.")
-    inner = graph.node("MatMul", state, _transposed(graph, weights, prefix + "intermediate.dense.weight"))
-    name = prefix + "intermediate.dense.bias"
-    inner = graph.node("BiasGelu", inner, graph.weight(name, weights[name]), domain=_MS)
-    return _residual(graph, config, weights, inner, state, prefix + "output.")
+    state = _residual(graph, attended, state, prefix + "attention.output.")
+    inner = _dense(graph, state, prefix + "intermediate.dense.weight")
+    inner = graph.node("BiasGelu", inner, graph.tensor(prefix + "intermediate.dense.bias"), domain=_MS)
+    return _residual(graph, inner, state, prefix + "output.")
 
 
-def _residual(graph: _Graph, config: _Config, weights: dict[str, Array], inner: str, state: str, prefix: str) -> str:
+def _residual(graph: _Graph, inner: str, state: str, prefix: str) -> str:
     """Layer norm of (state + dense(inner))."""
-    dense = graph.node("MatMul", inner, _transposed(graph, weights, prefix + "dense.weight"))
-    scale, shift = _norm_weights(graph, weights, prefix + "LayerNorm.")
-    bias = graph.weight(prefix + "dense.bias", weights[prefix + "dense.bias"])
-    return graph.node(
-        "SkipLayerNormalization", dense, state, scale, shift, bias, domain=_MS, epsilon=config.layer_norm_eps
-    )
+    dense = _dense(graph, inner, prefix + "dense.weight")
+    scale, shift = graph.tensor(prefix + "LayerNorm.weight"), graph.tensor(prefix + "LayerNorm.bias")
+    bias = graph.tensor(prefix + "dense.bias")
+    epsilon = graph.config.layer_norm_eps
+    return graph.node("SkipLayerNormalization", dense, state, scale, shift, bias, domain=_MS, epsilon=epsilon)
 
 
-def _transposed(graph: _Graph, weights: dict[str, Array], name: str) -> str:
-    return graph.weight(name, weights[name].T)
+def _dense(graph: _Graph, state: str, name: str) -> str:
+    return graph.node("MatMul", state, graph.constant(name, graph.tensors[name].T))
 
 
-def _pool(graph: _Graph, state: str, mask: str) -> None:
-    """Mean over tokens, then unit length (sum / max(norm, 1e-12); the count of tokens cancels out)."""
-    axis = graph.weight("token_axis", np.array([1], np.int64))
+def _pool(graph: _Graph, state: str) -> None:
+    """Sum over tokens that are no padding, then unit length (the mean's division cancels out)."""
+    mask = graph.node("Cast", "attention_mask", to=TensorProto.FLOAT)
+    mask = graph.node("Unsqueeze", mask, graph.constant("last_axis", np.array([2], np.int64)))
+    axis = graph.constant("token_axis", np.array([1], np.int64))
     total = graph.node("ReduceSum", graph.node("Mul", state, mask), axis, keepdims=0)
     norm = graph.node("ReduceL2", total, axes=[1], keepdims=1)
-    floor = graph.weight("floor", np.array([1e-12], np.float32))
-    unit = graph.node("Div", total, graph.node("Max", norm, floor))
-    graph.nodes.append(helper.make_node("Identity", [unit], ["embedding"]))
+    floor = graph.constant("floor", np.array([1e-12], np.float32))
+    graph.nodes.append(helper.make_node("Div", [total, graph.node("Max", norm, floor)], ["embedding"]))

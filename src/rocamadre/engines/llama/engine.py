@@ -1,0 +1,236 @@
+"""GGUF models in llama.cpp, one child process each, spoken to over a unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from rocamadre.core.errors import InvalidRequest, ModelFailure, ModelTimeout
+from rocamadre.core.messages import Event, GenerationRequest, TextDelta
+from rocamadre.core.settings import EngineSettings
+from rocamadre.engines.llama.generation import Work, generate, prompt_logprobs
+from rocamadre.engines.llama.header import read_header
+from rocamadre.engines.llama.rendering import Guard, new_seam, template_messages
+from rocamadre.engines.llama.sampling import completion_fields
+from rocamadre.engines.llama.sockets import new_socket_path, remove_socket
+from rocamadre.engines.llama.transport import Transport
+from rocamadre.engines.pooled import missing_file
+from rocamadre.engines.process import ChildProcess, default_threads
+from rocamadre.engines.protocol import Embeddings, LoadSpec, Rendered
+
+_RUNTIME_BYTES = 80_000_000
+_BATCH_TOKENS = 512
+_HEALTH_S = 5.0
+
+
+class LlamaEngine:
+    """A GGUF file that generates text.
+
+    `spec.options`: `slots` (requests at a time, instead of the setting), `cache_type` (`f32` or `f16`: the key and
+    value cache), `flash_attention` (bool), `sampling` (the model's own defaults, by the names of `Sampling`).
+    """
+
+    def __init__(self, spec: LoadSpec, settings: EngineSettings, home: Path) -> None:
+        self.slots = _slots(spec, settings)
+        self._spec = spec
+        self._settings = settings
+        self._home = home
+        self._socket: Path | None = None
+        self._process: ChildProcess | None = None
+        self._transport: Transport | None = None
+        self._facts: Mapping[str, Any] = {}
+        self._guard = Guard(())
+        self._stuck = False
+
+    @staticmethod
+    def memory_bytes(spec: LoadSpec, settings: EngineSettings) -> int:
+        """The file, the cache of all slots, the buffers of one batch, and the runtime.
+
+        Raises:
+            InvalidRequest: the file is missing or no GGUF file.
+        """
+        if spec.path is None or not spec.path.is_file():
+            raise missing_file(spec)
+        header = read_header(spec.path)
+        context = min(spec.context_length, header.hyperparameter("context_length", spec.context_length))
+        value_bytes = 2 if spec.options.get("cache_type") == "f16" else 4
+        cache = header.cache_bytes_per_token(value_bytes) * context * _slots(spec, settings)
+        width = header.hyperparameter("embedding_length", 4096) + header.hyperparameter("feed_forward_length", 4096)
+        batch = 4 * _BATCH_TOKENS * (header.vocabulary_size + 4 * width)
+        return header.size_bytes + cache + batch + _RUNTIME_BYTES
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of prompt and answer together; the model's own length where that is less than asked for."""
+        return int(self._facts.get("context_length", self._spec.context_length))
+
+    async def start(self) -> None:
+        """See `Runner.start`."""
+        if self._spec.path is None or not self._spec.path.is_file():
+            raise missing_file(self._spec)
+        cache_type = self._spec.options.get("cache_type", "f32")
+        if cache_type not in ("f32", "f16"):
+            raise InvalidRequest(f"{self._spec.model_id}: cache_type {cache_type!r}; allowed: f32, f16")
+        self._socket = await asyncio.to_thread(new_socket_path, self._home)
+        threads = default_threads(self._settings.threads)
+        self._process = await ChildProcess.launch(
+            "rocamadre.engines.llama.child",
+            {
+                "path": str(self._spec.path.absolute()),
+                "socket": str(self._socket),
+                "slots": self.slots,
+                "threads": threads,
+                "context_length": self._spec.context_length,
+                "cache_type": cache_type,
+                "flash_attention": bool(self._spec.options.get("flash_attention", False)),
+            },
+            home=self._home,
+            name=self._spec.model_id,
+            threads=threads,
+        )
+        self._facts = self._process.ready
+        self._guard = Guard(self._facts["marks"])
+        timeout_s = self._settings.reply_timeout_s
+        self._transport = Transport(self._spec.model_id, self._socket, reply_timeout_s=timeout_s)
+
+    async def stop(self) -> None:
+        """See `Runner.stop`."""
+        if self._process is not None:
+            await self._process.stop()
+        if self._transport is not None:
+            await self._transport.close()
+        if self._socket is not None:
+            await asyncio.to_thread(remove_socket, self._socket, self._home)
+            self._socket = None
+
+    async def exited(self) -> str:
+        """See `Runner.exited`."""
+        assert self._process is not None
+        return await self._process.exited()
+
+    async def responds(self) -> bool:
+        """Whether llama.cpp can still tokenise."""
+        if self._stuck:
+            return False
+        try:
+            await self._ask("/tokenize", {"content": "a"}, timeout_s=_HEALTH_S)
+        except ModelFailure:
+            return False
+        return True
+
+    async def render(self, request: GenerationRequest) -> Rendered:
+        """The prompt as `converse` reads it."""
+        _refuse_unsupported(request)
+        if request.prompt is not None:
+            return Rendered(request.prompt, tuple(await self._tokens(request.prompt, first=True)))
+        seam = new_seam()
+        marked = await self._apply_template(request, seam)
+        tokens: list[int] = []
+        for index, part in enumerate(marked.split(seam)):
+            tokens += await self._tokens(part, first=index == 0)
+        return Rendered(marked.replace(seam, ""), tuple(tokens))
+
+    async def converse(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """See `Engine.converse`."""
+        fields = completion_fields(
+            request.sampling,
+            vocabulary_size=self._facts["vocabulary_size"],
+            defaults=self._spec.options.get("sampling", {}),
+        )
+        rendered = await self.render(request)
+        work = Work(self._way, rendered.token_ids, request, fields, self._room(len(rendered.token_ids)))
+        if request.echo:
+            yield await self._echo(work)
+        async with aclosing(generate(work)) as events:
+            async for event in events:
+                yield event
+
+    async def embed(self, texts: Sequence[str]) -> Embeddings:
+        """Refused: use an embedding model."""
+        raise InvalidRequest(f"{self._spec.model_id} generates text; it does not make embeddings")
+
+    async def rerank(self, query: str, texts: Sequence[str]) -> tuple[float, ...]:
+        """Refused: use an embedding model."""
+        raise InvalidRequest(f"{self._spec.model_id} generates text; it does not rank texts")
+
+    @property
+    def _way(self) -> Transport:
+        assert self._transport is not None
+        return self._transport
+
+    async def _ask(self, path: str, body: Any, **options: float) -> Any:
+        return await self._way.ask(path, body, **options)
+
+    async def _tokens(self, text: str, *, first: bool) -> list[int]:
+        body = {"content": text, "add_special": first, "parse_special": True}
+        answer: list[int] = (await self._ask("/tokenize", body))["tokens"]
+        return answer
+
+    async def _apply_template(self, request: GenerationRequest, seam: str) -> str:
+        if not self._facts["has_template"]:
+            raise InvalidRequest(f"{self._spec.model_id} has no chat template; send a raw prompt")
+        turns, documents = template_messages(request, self._guard, seam, takes_documents=self._facts["takes_documents"])
+        body: dict[str, Any] = {"messages": turns}
+        if documents:
+            body["chat_template_kwargs"] = {"documents": documents}
+        try:
+            prompt: str = (await self._ask("/apply-template", body))["prompt"]
+        except ModelTimeout:
+            self._stuck = True
+            raise
+        return prompt
+
+    def _room(self, count: int) -> int:
+        """Tokens left for the answer.
+
+        Raises:
+            InvalidRequest: none are.
+        """
+        if count == 0:
+            raise InvalidRequest("the prompt is empty")
+        if count >= self.context_length:
+            raise InvalidRequest(
+                f"the prompt has {count} tokens; {self._spec.model_id} reads at most {self.context_length - 1} "
+                "and needs room for the answer"
+            )
+        return self.context_length - count
+
+    async def _echo(self, work: Work) -> TextDelta:
+        prompt = work.request.prompt or ""
+        if work.request.logprobs is None:
+            return TextDelta(prompt)
+        body = {"content": prompt, "add_special": True, "parse_special": True, "with_pieces": True}
+        entries = (await self._ask("/tokenize", body))["tokens"]
+        raw = [_piece(entry["piece"]) for entry in entries]
+        skip = 1 if len(entries) > 1 and await self._begins_with_mark(prompt, len(entries)) else 0
+        texts = [piece.decode(errors="replace") for piece in raw]
+        return TextDelta(prompt, await prompt_logprobs(work, raw, texts, skip=skip))
+
+    async def _begins_with_mark(self, prompt: str, count: int) -> bool:
+        """Whether the tokenizer put a begin mark before the prompt's own tokens."""
+        return len(await self._tokens(prompt, first=False)) < count
+
+
+def _slots(spec: LoadSpec, settings: EngineSettings) -> int:
+    return int(spec.options.get("slots", settings.slots))
+
+
+def _piece(piece: str | list[int]) -> bytes:
+    return piece.encode() if isinstance(piece, str) else bytes(piece)
+
+
+def _refuse_unsupported(request: GenerationRequest) -> None:
+    if request.tools:
+        raise InvalidRequest("tools are not supported by this engine yet; leave out toolConfig")
+    if request.schema is not None:
+        raise InvalidRequest("structured output is not supported by this engine yet; leave out the schema")
+    if request.echo and request.prompt is None:
+        raise InvalidRequest("echo needs a raw prompt, not a conversation")
