@@ -65,7 +65,8 @@ def find_profile(base_id: str, *, embeds: bool, aliased: bool, body: Any = None)
         return profile
     if not aliased:
         return titan_embed.LOCAL if embeds else _choose(_LOCAL_TEXT, body) or openai_chat.LOCAL_CHAT
-    known = ", ".join(pattern for profile in PROFILES for pattern in profile.patterns)
+    kind = EmbeddingProfile if embeds else TextProfile
+    known = ", ".join(dict.fromkeys(each for one in PROFILES if isinstance(one, kind) for each in one.patterns))
     raise NotBuilt(
         f"Rocamadre does not have InvokeModel's body format of {base_id} yet; use Converse, or one of: {known}"
     )
