@@ -87,6 +87,8 @@ class CatalogSettings(BaseModel):
     embedded_models: Path | None = Field(
         default=None, description="Folder of the embedded models, instead of the package's or the checkout's."
     )
+    hub_endpoint: str = Field(default="", description="Base URL of the model hub; empty: HF_ENDPOINT, then the usual.")
+    ollama_models: Path | None = Field(default=None, description="Ollama's model store; empty: its usual place.")
     fake_rules: Path | None = Field(default=None, description="Rule file of the fake model `rocamadre.fake-v1:0`.")
 
 
