@@ -32,13 +32,18 @@ up:
 	@$(ENVIRONMENT) run
 	@$(ROCA) models prepare
 	@$(ROCA) up
-	@$(ROCA) run roca-mini "$$PROMPT" --max-tokens 64
-	@$(ROCA) status --hints
+	@echo; echo "> $$PROMPT"
+	@$(ROCA) run roca-mini "$$PROMPT" --max-tokens 64 --stats
+	@printf '\n%s\n' 'Next:' '  eval "$$(make -s env)"      point this shell at it: python your_app.py now runs here' \
+		'  roca chat                  talk with the model (after the line above)' \
+		'  roca --help                everything else; README.md has a first program' \
+		'  make down                  stop'
 
 down:
 	@if [ -x $(BIN)/roca ]; then $(ROCA) down; fi
 
 env:
+	@echo 'export PATH="$(BIN):$$PATH"'
 	@$(ROCA) env
 
 test: export ROCA_TEST_ALL = 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import click
 
@@ -45,24 +46,29 @@ def readable_duration(seconds: float) -> str:
     return f"{minutes} min" if minutes else f"{seconds:.0f} s"
 
 
+class Bar(Protocol):
+    """Moves a progress bar."""
+
+    def __call__(self, done_bytes: int, total_bytes: int | None = None) -> None:
+        """Go on by `done_bytes`; `total_bytes` is all of it, once known."""
+        ...
+
+
 @contextmanager
-def progress(title: str, *, size_bytes: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Show how far something is; yields a function to call with the bytes (or steps) just done.
-
-    Args:
-        title: What is being done.
-        size_bytes: All of it; None when unknown.
-
-    On a terminal a bar on standard error, otherwise one line at the start.
-    """
+def progress(title: str) -> Iterator[Bar]:
+    """Show how far something is: on a terminal a bar on standard error, otherwise one line at the start."""
     if not sys.stderr.isatty():
         click.echo(title, err=True)
-        yield lambda _: None
+        yield lambda done_bytes, total_bytes=None: None
         return
     from rich.console import Console  # noqa: PLC0415  (slow to import; only a terminal needs it)
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(title, total=size_bytes)
-        yield lambda done: bars.advance(task, done)
+        task = bars.add_task(title, total=None)
+
+        def advance(done_bytes: int, total_bytes: int | None = None) -> None:
+            bars.update(task, advance=done_bytes, total=total_bytes)
+
+        yield advance
