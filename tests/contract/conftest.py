@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import json
+from uuid import uuid4
+
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 
+import rocamadre.api.endpoints  # noqa: F401  (registers every handler)
+from rocamadre.api.handlers import HANDLERS
 from rocamadre.api.wire.models import SERVICES, load_models
 from rocamadre.api.wire.operations import Service
 from rocamadre.api.wire.routes import Router
+from rocamadre.core.settings import load_settings
 from rocamadre.testing.examples import Examples
+from rocamadre.testing.inprocess import ADDRESS, InProcessServer
 
 MODELS = load_models()
 OPERATIONS = [(service, operation) for service in SERVICES for operation in MODELS[service]["operations"]]
 
 
 def pytest_generate_tests(metafunc):
-    """A test that takes `each` runs once for every operation of every service."""
-    if "each" in metafunc.fixturenames:
-        metafunc.parametrize("each", OPERATIONS, ids=[":".join(name) for name in OPERATIONS])
+    """A test that takes `each` runs for every operation of every service; with `handled`, for every handler."""
+    for argument, names in (("each", OPERATIONS), ("handled", [name for name in OPERATIONS if name in HANDLERS])):
+        if argument in metafunc.fixturenames:
+            metafunc.parametrize(argument, names, ids=[":".join(name) for name in names])
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +68,88 @@ def serializer(official):
 @pytest.fixture(scope="session")
 def parser():
     return create_parser("rest-json")
+
+
+# -- handlers: a server in this process ----------------------------------------------------------------------------
+
+FAKE = "rocamadre.fake-v1:0"
+CONVERSE = {"modelId": FAKE, "messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
+NOVA = {"messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
+BODY = {"modelId": "amazon.nova-lite-v1:0", "body": json.dumps(NOVA).encode()}
+
+
+def _profile(client):
+    """An application inference profile's ARN, made for one test."""
+    answer = client("bedrock").create_inference_profile(
+        inferenceProfileName=f"contract-{uuid4().hex[:12]}",
+        modelSource={"copyFrom": f"arn:aws:bedrock:us-east-1::foundation-model/{FAKE}"},
+    )
+    return answer["inferenceProfileArn"]
+
+
+def _new_profile(client):
+    return {
+        "inferenceProfileName": f"contract-{uuid4().hex[:12]}",
+        "modelSource": {"copyFrom": f"arn:aws:bedrock:us-east-1::foundation-model/{FAKE}"},
+    }
+
+
+WORKING = {
+    ("bedrock", "ListFoundationModels"): lambda client: {},
+    ("bedrock", "GetFoundationModel"): lambda client: {"modelIdentifier": FAKE},
+    ("bedrock", "GetFoundationModelAvailability"): lambda client: {"modelId": FAKE},
+    ("bedrock", "CreateInferenceProfile"): _new_profile,
+    ("bedrock", "ListInferenceProfiles"): lambda client: {},
+    ("bedrock", "GetInferenceProfile"): lambda client: {"inferenceProfileIdentifier": _profile(client)},
+    ("bedrock", "DeleteInferenceProfile"): lambda client: {"inferenceProfileIdentifier": _profile(client)},
+    ("bedrock", "TagResource"): lambda client: {"resourceARN": _profile(client), "tags": []},
+    ("bedrock", "UntagResource"): lambda client: {"resourceARN": _profile(client), "tagKeys": []},
+    ("bedrock", "ListTagsForResource"): lambda client: {"resourceARN": _profile(client)},
+    ("bedrock-runtime", "Converse"): lambda client: CONVERSE,
+    ("bedrock-runtime", "ConverseStream"): lambda client: CONVERSE,
+    ("bedrock-runtime", "InvokeModel"): lambda client: BODY,
+    ("bedrock-runtime", "InvokeModelWithResponseStream"): lambda client: BODY,
+    ("bedrock-runtime", "CountTokens"): lambda client: {
+        "modelId": FAKE,
+        "input": {"converse": {"messages": CONVERSE["messages"]}},
+    },
+}
+"""For every operation that has a handler: a request with as little as works, given a function that makes clients.
+
+A new handler needs its line here; a test says so.
+"""
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    """A server in this process that checks every answer against its shape."""
+    models = {"default_model": FAKE, "default_embedder": "rocamadre.fake-embed-v1:0"}
+    home = tmp_path_factory.mktemp("home")
+    server = InProcessServer(load_settings(home=home, server={"strict": True}, catalog=models))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def connect(live):
+    """`connect("bedrock")`: a boto3 client of the server in this process."""
+    clients = {}
+
+    def make(service):
+        if service not in clients:
+            clients[service] = live.attach(
+                boto3.Session(aws_access_key_id="AKIATESTING", aws_secret_access_key="testing").client(
+                    service,
+                    region_name="us-east-1",
+                    endpoint_url=f"{ADDRESS}/{service}",
+                    config=Config(retries={"total_max_attempts": 1}),
+                )
+            )
+        return clients[service]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def working():
+    return WORKING

@@ -1,1 +1,1 @@
-"""What tests need that is worth sharing: requests made from the service models, whole and broken."""
+"""For tests, ours and those of people who write parts for Rocamadre: tiny models, and suites that a part must pass."""
