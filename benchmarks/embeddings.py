@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 
 import aiohttp
-
 from benchmarks.harness import ROOT, report, server, spread
 from benchmarks.passages import passages
 
@@ -92,7 +91,16 @@ def main() -> None:
     texts = passages(options.texts)
     figures: dict[str, list[float]] = {"direct": [], "invoke_model": [], "openai": []}
     alone = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.embeddings", "--direct", "--home", str(options.home), "--texts", str(len(texts))],
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.embeddings",
+            "--direct",
+            "--home",
+            str(options.home),
+            "--texts",
+            str(len(texts)),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

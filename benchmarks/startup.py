@@ -38,7 +38,10 @@ def first_token_seconds() -> float:
     subprocess.run(["make", "down"], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     started = time.perf_counter()
     process = subprocess.Popen(
-        ["make", "up"], cwd=ROOT, stdout=subprocess.PIPE, env=os.environ | {"ROCA_UP_MARK": "1", "PYTHONUNBUFFERED": "1"}
+        ["make", "up"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"ROCA_UP_MARK": "1", "PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout is not None
     first = 0.0
