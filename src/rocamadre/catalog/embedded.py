@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +13,10 @@ from rocamadre.catalog.cards import language_codes, read_card
 from rocamadre.catalog.gguf_header import read_header
 from rocamadre.catalog.safetensors_header import read_safetensors_header
 from rocamadre.catalog.types import Model
+from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 PROVIDER = "Rocamadre"
 ROCA_MINI = "rocamadre.roca-mini-v1:0"
@@ -57,8 +61,12 @@ def _roca_mini(settings: Settings) -> Model | None:
     if folder is None or not (folder / ROCA_MINI_FILE).is_file():
         return None
     path = folder / ROCA_MINI_FILE
-    stat = path.stat()
-    return _gguf_model(path, stat.st_mtime_ns, stat.st_size)
+    try:
+        stat = path.stat()
+        return _gguf_model(path, stat.st_mtime_ns, stat.st_size)
+    except (OSError, InvalidRequest) as error:
+        logger.warning("catalog.embedded_damaged", extra={"file": path.name, "reason": str(error)})
+        return None
 
 
 @lru_cache(maxsize=8)
@@ -97,7 +105,10 @@ def _minilm(settings: Settings) -> Model | None:
     folder = settings.home / "models" / MINILM_FOLDER
     try:
         return _encoder(folder, (folder / "ready.json").stat().st_mtime_ns)
-    except (OSError, msgspec.MsgspecError):
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError, InvalidRequest) as error:
+        logger.warning("catalog.embedded_damaged", extra={"file": folder.name, "reason": str(error)})
         return None
 
 

@@ -28,7 +28,7 @@ def check_template(template: str, *, name: str = "the chat template") -> str:
     """
     if len(template) > MAX_TEMPLATE:
         raise InvalidRequest(f"{name} has {len(template)} characters; at most {MAX_TEMPLATE} are taken")
-    command = [sys.executable, "-m", "rocamadre.catalog.template_child"]
+    command = [sys.executable, "-P", "-m", "rocamadre.catalog.template_child"]
     try:
         done = subprocess.run(
             command,

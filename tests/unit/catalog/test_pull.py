@@ -405,6 +405,25 @@ def test_other_shapes_go_to_torch(host, tmp_path, architecture, engine, output):
     assert (model.context_length, model.path.is_dir()) == (99, True)
 
 
+@pytest.mark.parametrize(("pooling", "engine"), [("pooling_mode_mean_tokens", "embed"), ("pooling_mode_cls_token", "")])
+def test_sentence_encoders(host, tmp_path, pooling, engine):
+    folder = tmp_path / "enc"
+    (folder / "1_Pooling").mkdir(parents=True)
+    config = {"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 384}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "modules.json").write_text("[]")
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 128}')
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({pooling: True}))
+    (folder / "model.safetensors").write_bytes(files.safetensors_bytes({"a": (2, 2)}))
+    if not engine:
+        with pytest.raises(InvalidRequest, match="mean of its tokens"):
+            pull(host, PullSpec(str(folder)))
+        return
+    model = pull(host, PullSpec(str(folder)))
+    assert (model.engine, model.embeds, model.dimensions, model.context_length) == (engine, True, 384, 128)
+    assert (model.path / "sentence_bert_config.json").is_file()
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

@@ -163,6 +163,12 @@ def test_facts_of_the_embedded_model_come_from_its_file_and_card(ctx):
     assert (model.licence, model.languages) == ("apache-2.0", ("en", "es", "pt"))
 
 
+def test_a_damaged_embedded_file_hides_that_model_alone(make_context, models_folder, caplog):
+    (models_folder / "roca-mini" / "roca-mini-q8_0.gguf").write_bytes(b"GGUF damaged")
+    assert [model.source for model in list_models(make_context())] == ["fake", "fake"]
+    assert "catalog.embedded_damaged" in caplog.text
+
+
 def test_the_embedder_is_listed_once_it_is_ready(make_context, minilm):
     ctx = make_context()
     model = get_model(ctx, "minilm")
