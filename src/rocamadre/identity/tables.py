@@ -7,7 +7,7 @@ from sqlalchemy import Column, String, Table, Text, UniqueConstraint
 from rocamadre.store.sql.database import METADATA
 
 KEYS = Table(
-    "identity_keys",
+    "api_key",
     METADATA,
     Column("id", String(128), primary_key=True),
     Column("name", String(64), nullable=False),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Column, Connection, String, Table, delete, insert, select
 
+from rocamadre.core.arn import Arn
 from rocamadre.core.errors import InvalidRequest, TooManyTags
 from rocamadre.store.sql.database import METADATA
 
@@ -17,6 +18,7 @@ TAGS = Table(
     Column("arn", String(1011), primary_key=True),
     Column("key", String(128), primary_key=True),
     Column("value", String(256), nullable=False),
+    Column("account", String(12), nullable=False, index=True, comment="Of the ARN; whose tags a reset removes."),
 )
 
 
@@ -40,8 +42,11 @@ def add_tags(tx: Connection, arn: str, tags: Mapping[str, str]) -> None:
     if len(together) > MAX_TAGS:
         raise TooManyTags(f"{arn} would carry {len(together)} tags; a resource carries at most {MAX_TAGS}")
     remove_tags(tx, arn, tags)
+    account = Arn.parse(arn).account
     if tags:
-        tx.execute(insert(TAGS), [{"arn": arn, "key": key, "value": value} for key, value in tags.items()])
+        tx.execute(
+            insert(TAGS), [{"arn": arn, "key": key, "value": value, "account": account} for key, value in tags.items()]
+        )
 
 
 def remove_tags(tx: Connection, arn: str, keys: Iterable[str]) -> None:

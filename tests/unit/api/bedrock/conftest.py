@@ -13,6 +13,7 @@ from rocamadre.catalog import tables as _tables  # noqa: F401  (registers the ca
 from rocamadre.core.clock import FixedClock
 from rocamadre.core.context import Context, Platform, Principal
 from rocamadre.core.settings import load_settings
+from rocamadre.identity import tables as _keys  # noqa: F401
 from rocamadre.observability.metrics import Metrics
 from rocamadre.store.sql import tags as _tags  # noqa: F401
 from rocamadre.store.sql.database import open_database

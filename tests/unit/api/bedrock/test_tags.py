@@ -5,6 +5,7 @@ import pytest
 from rocamadre.api.bedrock.inference_profiles import create_inference_profile
 from rocamadre.api.bedrock.tags import list_tags_for_resource, tag_resource, untag_resource
 from rocamadre.core.errors import InvalidRequest, NotFound, TooManyTags
+from rocamadre.store.sql.tags import TAGS
 
 
 @pytest.fixture
@@ -49,3 +50,18 @@ async def test_refusals(ctx, arn):
     for wrong in ("name", "arn:aws:bedrock:us-east-1:123456789012:guardrail/abc", arn + "x"):
         with pytest.raises(NotFound):
             await tag(ctx, wrong, a="1")
+
+
+async def test_a_reset_of_the_account_takes_the_tags_and_leaves_the_keys(ctx, arn):
+    from rocamadre.api.platform.endpoints import reset
+    from rocamadre.identity.operations import create_key, list_keys
+
+    platform = ctx.platform
+    create_key(platform.sql, platform.settings.home, platform.clock, name="k")
+    await tag(ctx, arn, a="1")
+    await reset(ctx, None)
+    with pytest.raises(NotFound):
+        await list_tags_for_resource(ctx, {"resourceARN": arn})
+    with platform.sql.connect() as connection:
+        assert connection.execute(TAGS.select()).all() == []
+    assert len(list_keys(platform.sql, platform.settings.home, platform.clock)) == 1
