@@ -61,6 +61,7 @@ def _facts(header: Header, context_length: int) -> dict[str, Any]:
         "context_length": context_length,
         "vocabulary_size": header.vocabulary_size,
         "marks": header.marks,
+        "plain_token": header.plain_token,
         "takes_documents": "documents" in header.values.get("tokenizer.chat_template", ""),
         "has_template": "tokenizer.chat_template" in header.values,
     }

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from rocamadre.core.errors import InvalidRequest, ModelFailure, ModelTimeout
-from rocamadre.core.messages import Event, GenerationRequest, TextDelta
+from rocamadre.core.messages import Event, GenerationRequest, TextDelta, TokenLogprob
 from rocamadre.core.settings import EngineSettings
-from rocamadre.engines.llama.generation import Work, generate, prompt_logprobs
+from rocamadre.engines.llama.generation import Work, generate, token_logprob
 from rocamadre.engines.llama.header import read_header
+from rocamadre.engines.llama.picks import Scores
 from rocamadre.engines.llama.rendering import Guard, new_seam, template_messages
 from rocamadre.engines.llama.sampling import completion_fields
 from rocamadre.engines.llama.sockets import new_socket_path, remove_socket
@@ -146,7 +147,14 @@ class LlamaEngine:
             defaults=self._spec.options.get("sampling", {}),
         )
         rendered = await self.render(request)
-        work = Work(self._way, rendered.token_ids, request, fields, self._room(len(rendered.token_ids)))
+        room = self._room(len(rendered.token_ids))
+        scores = Scores(
+            self._way,
+            fields,
+            vocabulary_size=self._facts["vocabulary_size"],
+            plain_token=self._facts["plain_token"],
+        )
+        work = Work(self._way, rendered.token_ids, request, fields, room, scores)
         if request.echo:
             yield await self._echo(work)
         async with aclosing(generate(work)) as events:
@@ -209,10 +217,18 @@ class LlamaEngine:
             return TextDelta(prompt)
         body = {"content": prompt, "add_special": True, "parse_special": True, "with_pieces": True}
         entries = (await self._ask("/tokenize", body))["tokens"]
-        raw = [_piece(entry["piece"]) for entry in entries]
         skip = 1 if len(entries) > 1 and await self._begins_with_mark(prompt, len(entries)) else 0
-        texts = [piece.decode(errors="replace") for piece in raw]
-        return TextDelta(prompt, await prompt_logprobs(work, raw, texts, skip=skip))
+        found = []
+        for index in range(skip, len(entries)):
+            data = _piece(entries[index]["piece"])
+            if index == 0:
+                found.append(TokenLogprob(entries[0]["id"], data.decode(errors="replace"), data, None))
+                continue
+            top = work.request.logprobs
+            picked = await work.scores.of_token(work.tokens[:index], work.tokens[index], top)
+            picked.bytes, picked.token = list(data), data.decode(errors="replace")
+            found.append(token_logprob(picked, top))
+        return TextDelta(prompt, tuple(found))
 
     async def _begins_with_mark(self, prompt: str, count: int) -> bool:
         """Whether the tokenizer put a begin mark before the prompt's own tokens."""

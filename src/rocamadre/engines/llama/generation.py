@@ -13,6 +13,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from rocamadre.core.errors import ModelFailure
 from rocamadre.core.messages import (
     Event,
@@ -23,10 +25,9 @@ from rocamadre.core.messages import (
     TokenLogprob,
     Usage,
 )
+from rocamadre.engines.llama.picks import Scores, group_tokens
 from rocamadre.engines.llama.transport import Chunk, Picked, Transport
 from rocamadre.engines.stops import StopFilter
-
-_CERTAIN = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Work:
         request: As it came.
         fields: Sampling, as llama.cpp's fields.
         room: Tokens that fit into the context after the prompt.
+        scores: For tokens that llama.cpp does not report by itself.
     """
 
     transport: Transport
@@ -46,6 +48,7 @@ class Work:
     request: GenerationRequest
     fields: dict[str, Any]
     room: int
+    scores: Scores
 
     @property
     def limit(self) -> int:
@@ -100,7 +103,7 @@ class _Assembly:
         """Take a token in; text that is certain comes out, with the tokens since the last."""
         data = bytes(picked.bytes)
         if data and self._top is not None:
-            self._pending.append(_token(picked, self._top))
+            self._pending.append(token_logprob(picked, self._top))
         return self._give(self.stop.feed(self._utf8.decode(data)))
 
     def end(self) -> TextDelta | None:
@@ -131,91 +134,111 @@ def _covering(tokens: list[TokenLogprob], size_bytes: int) -> list[TokenLogprob]
 
 
 async def _careful(work: Work) -> AsyncGenerator[Event, None]:
-    sampling = work.request.sampling
-    assembly = _Assembly(work.request)
-    at_least = min(sampling.min_tokens or 0, work.limit)
-    legs = [leg for leg in ((at_least, True), (work.limit - at_least, False)) if leg[0] > 0]
-    generated: list[int] = []
-    cached = 0
-    reason: StopReason | None = None
-    for leg, (count, without_end) in enumerate(legs):
-        body = {
-            **work.fields,
-            "prompt": [*work.tokens, *generated],
-            "n_predict": count,
-            "n_probs": max(1, work.request.logprobs or 0),
-            "ignore_eos": without_end,
-            "seed": work.fields["seed"] if leg == 0 else (work.fields["seed"] * 31 + 7) % 0xFFFFFFFF,
-        }
-        async with aclosing(work.transport.chunks(body)) as stream:
-            async for chunk in _each(stream):
-                generated += chunk.tokens
-                for picked in chunk.completion_probabilities:
-                    if (event := assembly.add(picked)) is not None:
-                        yield event
-                if chunk.stop and leg == 0:
-                    cached = chunk.timings.cache_n if chunk.timings is not None else 0
-                if chunk.stop and chunk.stop_type == "eos":
-                    reason = "end_turn"
-                if assembly.stop.matched is not None:
-                    reason = "stop_sequence"
-                    break
-        if reason is not None:
-            break
-    if (event := assembly.end()) is not None:
-        yield event
-    usage = Usage(len(work.tokens) - cached, len(generated), cached)
-    yield Finish(reason or work.ended_by_limit(len(generated)), usage, assembly.stop.matched)
+    run = _Run(work)
+    if work.request.sampling.min_tokens:
+        async for event in run.until_minimum():
+            yield event
+    if run.reason is None and run.done < work.limit:
+        async with aclosing(run.until_end()) as events:
+            async for event in events:
+                yield event
+    if (rest := run.assembly.end()) is not None:
+        yield rest
+    yield run.finish()
 
 
-async def _each(stream: AsyncGenerator[list[Chunk], None]) -> AsyncGenerator[Chunk, None]:
-    async for chunks in stream:
-        for chunk in chunks:
-            yield chunk
+class _Run:
+    """A careful generation under way.
 
-
-async def prompt_logprobs(
-    work: Work, pieces: Sequence[bytes], texts: Sequence[str], *, skip: int
-) -> tuple[TokenLogprob, ...]:
-    """Log-probabilities of the prompt's own tokens.
-
-    llama.cpp reports them for picked tokens only; so each prompt token is picked in turn, forced by a bias that does
-    not count in the log-probability, from the prefix before it. The prefix is in the cache, so each costs one token.
-
-    Args:
-        work: The prompt.
-        pieces: Bytes of each token.
-        texts: Text of each token.
-        skip: Tokens at the front that are no text (a begin mark); the first of all has no log-probability.
+    Attributes:
+        ids: Prompt and answer so far.
+        done: Tokens of the answer so far.
+        reason: Why it ended; None while it has not, or when the limit ended it.
     """
-    top = work.request.logprobs or 0
-    found: list[TokenLogprob] = []
-    for index in range(skip, len(work.tokens)):
-        token = work.tokens[index]
-        if index == 0:
-            found.append(TokenLogprob(token, texts[0], pieces[0], None))
-            continue
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.assembly = _Assembly(work.request)
+        self.ids = list(work.tokens)
+        self.done = 0
+        self.reason: StopReason | None = None
+        self._cached = 0
+
+    async def until_minimum(self) -> AsyncGenerator[TextDelta, None]:
+        """Generate the tokens before which the model may not end."""
+        leg = await _first_leg(self.work, min(self.work.request.sampling.min_tokens or 0, self.work.limit))
+        self._cached = leg.timings.cache_n if leg.timings is not None else 0
+        for tokens, picked in group_tokens(leg):
+            async for event in self._add(tokens, picked):
+                yield event
+        self.ids = [*self.work.tokens, *leg.tokens]
+        self.done = len(leg.tokens)
+
+    async def until_end(self) -> AsyncGenerator[TextDelta, None]:
+        """Generate until the model ends, a stop sequence comes, or the limit is reached."""
+        before = self.done
         body = {
-            **work.fields,
-            "prompt": work.tokens[:index],
-            "n_predict": 1,
-            "n_probs": max(1, top),
-            "samplers": ["temperature"],
-            "temperature": 0,
-            "logit_bias": [[token, _CERTAIN]],
-            "stream": False,
+            **self.work.fields,
+            "prompt": list(self.ids),
+            "n_predict": self.work.limit - before,
+            "n_probs": max(1, self.work.request.logprobs or 0),
+            "seed": self.work.fields["seed"] if not before else (self.work.fields["seed"] * 31 + 7) % 0xFFFFFFFF,
         }
-        answer = await work.transport.ask("/completion", body)
-        entry = answer["completion_probabilities"][0]
-        if entry["id"] != token:
-            raise ModelFailure(f"token {token} of the prompt could not be scored")
-        candidates = tuple(
-            (top_one["token"], bytes(top_one["bytes"]), top_one["logprob"]) for top_one in entry["top_logprobs"][:top]
-        )
-        found.append(TokenLogprob(token, texts[index], pieces[index], entry["logprob"], candidates))
-    return tuple(found)
+        async with aclosing(self.work.transport.chunks(body)) as stream:
+            async for chunks in stream:
+                for chunk in chunks:
+                    new = before + chunk.tokens_predicted - self.done
+                    self.done += max(0, new)
+                    for picked in chunk.completion_probabilities:
+                        async for event in self._add(new, picked):
+                            yield event
+                    if chunk.stop:
+                        self._end(chunk, first=not before)
+                    if self.reason is not None:
+                        return
+
+    def finish(self) -> Finish:
+        """The last event."""
+        usage = Usage(len(self.work.tokens) - self._cached, self.done, self._cached)
+        return Finish(self.reason or self.work.ended_by_limit(self.done), usage, self.assembly.stop.matched)
+
+    def _end(self, last: Chunk, *, first: bool) -> None:
+        if first and last.timings is not None:
+            self._cached = last.timings.cache_n
+        if last.stop_type == "eos":
+            self.reason = "end_turn"
+
+    async def _add(self, tokens: int | list[int], picked: Picked) -> AsyncGenerator[TextDelta, None]:
+        """Take in what llama.cpp reports as one pick, which may stand for several tokens."""
+        count = tokens if isinstance(tokens, int) else len(tokens)
+        picks = [picked]
+        if count > 1 and self.work.request.logprobs is not None:
+            known = tokens if isinstance(tokens, list) else None
+            picks = await self.work.scores.split(self.ids, picked, count, known)
+        for each in picks:
+            self.ids.append(each.id)
+            if self.assembly.stop.matched is None and (event := self.assembly.add(each)) is not None:
+                yield event
+        if self.assembly.stop.matched is not None:
+            self.reason = "stop_sequence"
 
 
-def _token(picked: Picked, top: int) -> TokenLogprob:
+async def _first_leg(work: Work, count: int) -> Chunk:
+    """The tokens before which the model may not end; in one piece, since only so llama.cpp tells all their ids."""
+    body = {
+        **work.fields,
+        "prompt": work.tokens,
+        "n_predict": count,
+        "n_probs": max(1, work.request.logprobs or 0),
+        "ignore_eos": True,
+        "return_tokens": True,
+        "stream": False,
+    }
+    answer = await work.transport.ask("/completion", body, timeout_s=work.transport.reply_timeout_s)
+    return msgspec.convert(answer, Chunk)
+
+
+def token_logprob(picked: Picked, top: int) -> TokenLogprob:
+    """Our form of a pick, with its `top` likeliest candidates."""
     candidates = tuple((other.token, bytes(other.bytes), other.logprob) for other in picked.top_logprobs[:top])
     return TokenLogprob(picked.id, picked.token, bytes(picked.bytes), picked.logprob, candidates)

@@ -45,6 +45,14 @@ class Header:
         return len(self.values.get("tokenizer.ggml.tokens", ()))
 
     @property
+    def plain_token(self) -> int:
+        """A token that is one letter; 0 if there is none."""
+        tokens = self.values.get("tokenizer.ggml.tokens", ())
+        return next(
+            (index for index, token in enumerate(tokens) if len(token) == 1 and token.isalpha() and token.isascii()), 0
+        )
+
+    @property
     def marks(self) -> tuple[str, ...]:
         """Tokens that carry meaning beyond their letters: turn ends, tool marks; what user text must not forge."""
         tokens = self.values.get("tokenizer.ggml.tokens", ())

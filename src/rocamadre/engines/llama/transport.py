@@ -81,7 +81,7 @@ class Transport:
 
     def __init__(self, name: str, socket: Path, *, reply_timeout_s: float) -> None:
         self._name = name
-        self._reply_timeout_s = reply_timeout_s
+        self.reply_timeout_s = reply_timeout_s
         connector = aiohttp.UnixConnector(str(socket), limit=0, force_close=True)
         self._session = aiohttp.ClientSession(
             "http://engine", connector=connector, timeout=aiohttp.ClientTimeout(total=None)
@@ -107,7 +107,7 @@ class Transport:
         Raises:
             InvalidRequest, ModelFailure, ModelTimeout: as for `ask`.
         """
-        patience = aiohttp.ClientTimeout(total=None, sock_read=self._reply_timeout_s)
+        patience = aiohttp.ClientTimeout(total=None, sock_read=self.reply_timeout_s)
         async with self._reply("/completion", {**body, "stream": True}, patience) as reply:
             rest = b""
             try:
