@@ -162,12 +162,14 @@ def llama_folder(folder: Path) -> Path:
         "rms_norm_eps": 1e-5,
         "rope_theta": 10000.0,
         "tie_word_embeddings": True,
-        "bos_token_id": 256,
-        "eos_token_id": 257,
+        "bos_token_id": 259,
+        "eos_token_id": 260,
     }
     (folder / "config.json").write_text(json.dumps(config))
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE({letter: number for number, letter in enumerate(alphabet)}, []))
+    pairs = [("h", "e"), ("l", "l"), ("ll", "o")]
+    pieces = [*alphabet, *("".join(pair) for pair in pairs)]
+    tokenizer = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, pairs))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(["<s>", "</s>"])
