@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Column, DateTime, Engine, Integer, LargeBinary, String, Table, delete, select
+from sqlalchemy import Column, ColumnElement, DateTime, Engine, Integer, LargeBinary, String, Table, delete, select
 from sqlalchemy.exc import IntegrityError
 
 from rocamadre.store.sql.database import METADATA
@@ -84,7 +84,7 @@ def keep_answer(sql: Engine, key: AnswerKey, answer: KeptAnswer, now: datetime) 
         return
 
 
-def _is(key: AnswerKey) -> tuple[object, ...]:
+def _is(key: AnswerKey) -> tuple[ColumnElement[bool], ...]:
     return (
         _answers.c.account == key.account,
         _answers.c.region == key.region,
