@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,12 +28,26 @@ MISSING = (
 )
 """What Converse and ConverseStream lack."""
 
+_LARGE_BYTES = 100_000
 _LATER = {
     "toolConfig": "tools",
     "guardrailConfig": "guardrails",
     "promptVariables": "managed prompts",
     "outputConfig": "structured output",
 }
+
+
+async def read_request(ctx: Context, request: Json) -> GenerationRequest:
+    """`read_conversation`, in a thread when there are large documents to read."""
+    size = sum(
+        len(block["document"]["source"].get("bytes") or b"")
+        for message in request.get("messages") or ()
+        for block in message["content"]
+        if "document" in block
+    )
+    if size > _LARGE_BYTES:
+        return await asyncio.to_thread(read_conversation, ctx, request)
+    return read_conversation(ctx, request)
 
 
 def read_conversation(ctx: Context, request: Json) -> GenerationRequest:

@@ -7,7 +7,7 @@ from rocamadre.api.bedrock_runtime.conversation import (
     MISSING,
     check_pointers,
     echoed,
-    read_conversation,
+    read_request,
     response_fields,
     write_usage,
 )
@@ -22,7 +22,7 @@ async def converse(ctx: Context, request: Json) -> Json:
     resolved = resolve_model(ctx, request["modelId"])
     paths = request.get("additionalModelResponseFieldPaths") or ()
     check_pointers(paths)
-    generation = await begin(ctx, resolved, read_conversation(ctx, request))
+    generation = await begin(ctx, resolved, await read_request(ctx, request))
     answer, latency_ms = await generation.collect()
     response: Json = {
         "output": {"message": {"role": "assistant", "content": write_blocks(answer.blocks)}},

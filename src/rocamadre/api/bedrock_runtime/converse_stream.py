@@ -9,7 +9,7 @@ from rocamadre.api.bedrock_runtime.conversation import (
     MISSING,
     check_pointers,
     echoed,
-    read_conversation,
+    read_request,
     response_fields,
     write_usage,
 )
@@ -25,7 +25,7 @@ async def converse_stream(ctx: Context, request: Json) -> Json:
     """One turn of a conversation, as it is written."""
     resolved = resolve_model(ctx, request["modelId"])
     check_pointers(request.get("additionalModelResponseFieldPaths") or ())
-    generation = await begin(ctx, resolved, read_conversation(ctx, request))
+    generation = await begin(ctx, resolved, await read_request(ctx, request))
     return {"stream": Stream(_events(generation, request), generation.close)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 from uuid import uuid4
@@ -15,10 +16,11 @@ from rocamadre.api.inference.generation import Generation, Stream, begin, count_
 from rocamadre.catalog.types import Resolved
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, ModelFailure, NotBuilt
-from rocamadre.core.messages import Event, Finish, Usage
+from rocamadre.core.messages import Event, Finish, GenerationRequest, Usage
 from rocamadre.engines.profiles.registry import find_profile
 from rocamadre.engines.profiles.types import AnswerFacts, EmbeddingProfile, Profile, TextProfile
 
+_LARGE_BYTES = 100_000
 _JSON = "application/json"
 _METRICS = "amazon-bedrock-invocationMetrics"
 _MISSING = (
@@ -47,7 +49,7 @@ async def invoke_model(ctx: Context, request: Json) -> Json:
         _count_headers(ctx, Usage(sum(vectors.token_counts)), latency_ms, written=False)
         answered = profile.write(wanted, vectors)
     else:
-        generation = await begin(ctx, resolved, profile.read(body))
+        generation = await begin(ctx, resolved, await _read(profile, body, len(request["body"])))
         answer, latency_ms = await generation.collect()
         _count_headers(ctx, answer.finish.usage, latency_ms)
         answered = profile.write(answer, _facts(ctx, resolved))
@@ -62,7 +64,7 @@ async def invoke_model_with_response_stream(ctx: Context, request: Json) -> Json
     profile, body = read_profile(resolved, request.get("body") or b"")
     if isinstance(profile, EmbeddingProfile):
         raise InvalidRequest(f"The model is unsupported for streaming: {resolved.model.id} makes embeddings")
-    asked = profile.read(body)
+    asked = await _read(profile, body, len(request["body"]))
     counted = await count_input(ctx, resolved, asked) if profile.counts_first else 0
     generation = await begin(ctx, resolved, asked)
     events = _chunks(generation, profile, _facts(ctx, resolved, counted))
@@ -84,6 +86,13 @@ def read_profile(resolved: Resolved, data: bytes) -> tuple[Profile, Any]:
         raise NotBuilt("amazon-bedrock-guardrailConfig: Rocamadre does not have guardrails yet; leave it out")
     profile = find_profile(resolved.base_id, embeds=resolved.model.embeds, aliased=resolved.aliased, body=body)
     return profile, body
+
+
+async def _read(profile: TextProfile, body: Any, size: int) -> GenerationRequest:
+    """The generation asked for; a large body, which may hold documents, is read in a thread."""
+    if size > _LARGE_BYTES:
+        return await asyncio.to_thread(profile.read, body)
+    return profile.read(body)
 
 
 async def _chunks(generation: Generation, profile: TextProfile, facts: AnswerFacts) -> AsyncGenerator[Json, None]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from html.parser import HTMLParser
 
 from rocamadre.core.errors import InvalidRequest, NotBuilt
+from rocamadre.engines.profiles.html_text import html_text
 
 TEXT_FORMATS = ("txt", "md", "csv", "html")
 LATER_FORMATS = ("pdf", "doc", "docx", "xls", "xlsx")
@@ -14,11 +14,6 @@ MOST_BYTES = 4_718_592
 """4.5 MB, Amazon Bedrock's limit for one document."""
 MOST_DOCUMENTS = 5
 
-_HIDDEN = frozenset({"script", "style", "template", "noscript", "head"})
-_BLOCKS = frozenset(
-    "address article aside blockquote br div dd dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header "
-    "hr li main nav ol p pre section table tr ul title".split()
-)
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _NAME_CHARACTERS = re.compile(r"[\w\s()\[\]-]+")
 
@@ -65,44 +60,6 @@ def decode_text(data: bytes, *, at: str) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace")
-
-
-def html_text(markup: str) -> str:
-    r"""What a reader sees of a page: no tags, scripts or styles; a line per block.
-
-    >>> html_text("<h1>Roca</h1><script>x()</script><p>a &amp; b</p>")
-    'Roca\na & b'
-    """
-    parser = _Visible()
-    parser.feed(markup)
-    parser.close()
-    lines = (" ".join(line.split()) for line in "".join(parser.pieces).splitlines())
-    return "\n".join(line for line in lines if line)
-
-
-class _Visible(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _HIDDEN:
-            self._hidden += 1
-        elif tag in _BLOCKS:
-            self.pieces.append("\n")
-        elif tag in ("td", "th"):
-            self.pieces.append(" ")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _HIDDEN:
-            self._hidden = max(0, self._hidden - 1)
-        elif tag in _BLOCKS:
-            self.pieces.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.pieces.append(data)
 
 
 def check_name(name: str, *, at: str) -> None:

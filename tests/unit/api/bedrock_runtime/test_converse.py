@@ -196,7 +196,7 @@ async def test_later_blocks_are_refused_by_name(context, block):
 
 
 async def test_later_system_blocks_are_refused(context):
-    with pytest.raises(NotBuilt, match="system.0.cachePoint"):
+    with pytest.raises(NotBuilt, match=r"system\.0\.cachePoint"):
         await converse(context, ask({"text": "Hi"}, system=[{"cachePoint": {"type": "default"}}]))
 
 
