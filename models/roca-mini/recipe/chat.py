@@ -73,7 +73,10 @@ TEMPLATE = r"""
 def chat_template() -> str:
     """The template that ships: in the tokenizer's folder and inside the GGUF file."""
     text = TEMPLATE.replace("{%- generation -%}\n", "").replace("{%- endgeneration -%}\n", "")
-    return text.replace("@DOCUMENTS@", DOCUMENTS_INTRODUCTION).replace("@TOOLS@", TOOLS_INTRODUCTION.replace("'", r"\'"))
+    tools = TOOLS_INTRODUCTION.replace("'", r"\'")
+    return text.replace("@DOCUMENTS@", DOCUMENTS_INTRODUCTION).replace("@TOOLS@", tools)
+        "@TOOLS@", TOOLS_INTRODUCTION.replace("'", r"\'")
+    )
 
 
 def _tojson(value: object) -> str:

@@ -78,7 +78,7 @@ SOURCES = (
     Source("tool-dialogues/sgd-train.jsonl.gz", "en", "CC-BY-SA-4.0", "Schema-Guided Dialogue, Google"),
     Source("tool-dialogues/sgd-train-tools.jsonl", "en", "CC-BY-SA-4.0", "Schema-Guided Dialogue, Google"),
 )
-"""Every file that the recipe may open for training. What is not here (NC, GPL, unstated, measuring only) is never read."""
+"""Every file that the recipe may train on. Nothing NC, GPL, unstated or for measuring only is here."""
 
 TEST_PASSAGES = (
     "squad-en/squad1-dev.jsonl.gz",

@@ -4,6 +4,7 @@ import json
 import logging
 import random
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import chat
@@ -77,7 +78,7 @@ def encode(tokenizer: Tokenizer, rows: Iterable[dict], *, longest: int) -> list[
         ids = [tokenizer.encode(text, add_special_tokens=False).ids for text, _ in pieces]
         flags = [[int(learnt)] * len(part) for part, (_, learnt) in zip(ids, pieces, strict=True)]
         if sum(map(len, ids)) <= longest:
-            encoded.append(np.array([sum(ids, []), sum(flags, [])], dtype=np.uint16))
+            encoded.append(np.array([list(chain(*ids)), list(chain(*flags))], dtype=np.uint16))
     return encoded
 
 
@@ -149,6 +150,8 @@ def make_shard(
     table = table.reshape(2, -1, length)[:, shuffled].reshape(2, -1)
     learnt = float(table[1].mean())
     logger.info("instruction shard: %d tokens, %.0f %% learnt", table.shape[1], 100 * learnt)
-    path.with_suffix(".json").write_text(json.dumps({"tokens": table.shape[1], "learnt": learnt, "pools": counts}, indent=1))
+    path.with_suffix(".json").write_text(
+        json.dumps({"tokens": table.shape[1], "learnt": learnt, "pools": counts}, indent=1)
+    )
     packing.write_array(path.with_suffix(".mask.npy"), table[1].astype(np.uint8))
     packing.write_array(path, table[0])

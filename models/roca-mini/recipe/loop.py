@@ -1,4 +1,4 @@
-"""The training loop: packed shards in, checkpoints out, a budget of minutes or tokens, and a resume that loses little."""
+"""The training loop: packed shards in, checkpoints out, a budget of minutes or tokens, and a cheap resume."""
 
 import json
 import logging

@@ -24,7 +24,9 @@ def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> list[np.ndar
     return [np.array([begin, *item.ids, end], dtype=np.uint16) for item in encoded]
 
 
-def mix(pools: Mapping[str, Sequence[np.ndarray]], weights: Mapping[str, float], *, tokens: int, seed: int) -> np.ndarray:
+def mix(
+    pools: Mapping[str, Sequence[np.ndarray]], weights: Mapping[str, float], *, tokens: int, seed: int
+) -> np.ndarray:
     """Interleave the pools' documents so that every stretch holds the weighted shares; a pool that ends starts again.
 
     Returns:

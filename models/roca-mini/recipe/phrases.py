@@ -1,5 +1,7 @@
 """The wording of the instruction tasks in the three languages. Scores ask with the same wording."""
 
+# ruff: noqa: E501 - sentences and word lists read better unbroken
+
 REFUSAL = {
     "en": "The documents do not answer this.",
     "es": "Los documentos no responden a esto.",
@@ -11,9 +13,21 @@ LANGUAGE_NAMES = {
     "pt": {"en": "inglês", "es": "espanhol", "pt": "português"},
 }
 TRANSLATE = {
-    "en": ("Translate into {target}: {text}", "Translate to {target}:\n{text}", "How do you say this in {target}?\n{text}"),
-    "es": ("Traduce al {target}: {text}", "Traduce esto al {target}:\n{text}", "¿Cómo se dice esto en {target}?\n{text}"),
-    "pt": ("Traduza para {target}: {text}", "Traduz isto para {target}:\n{text}", "Como se diz isto em {target}?\n{text}"),
+    "en": (
+        "Translate into {target}: {text}",
+        "Translate to {target}:\n{text}",
+        "How do you say this in {target}?\n{text}",
+    ),
+    "es": (
+        "Traduce al {target}: {text}",
+        "Traduce esto al {target}:\n{text}",
+        "¿Cómo se dice esto en {target}?\n{text}",
+    ),
+    "pt": (
+        "Traduza para {target}: {text}",
+        "Traduz isto para {target}:\n{text}",
+        "Como se diz isto em {target}?\n{text}",
+    ),
 }
 SENTIMENT = {
     "en": "Is the sentiment of this text positive or negative?\n{text}",
@@ -37,9 +51,21 @@ EXTRACT = {
     "pt": "Extraia {fields} do texto como JSON.\n{text}",
 }
 PASSAGE_QUESTION = {
-    "en": ("{context}\n\nQuestion: {question}", "Text: {context}\n\n{question}", "Answer from the text.\n\n{context}\n\n{question}"),
-    "es": ("{context}\n\nPregunta: {question}", "Texto: {context}\n\n{question}", "Responde según el texto.\n\n{context}\n\n{question}"),
-    "pt": ("{context}\n\nPergunta: {question}", "Texto: {context}\n\n{question}", "Responda segundo o texto.\n\n{context}\n\n{question}"),
+    "en": (
+        "{context}\n\nQuestion: {question}",
+        "Text: {context}\n\n{question}",
+        "Answer from the text.\n\n{context}\n\n{question}",
+    ),
+    "es": (
+        "{context}\n\nPregunta: {question}",
+        "Texto: {context}\n\n{question}",
+        "Responde según el texto.\n\n{context}\n\n{question}",
+    ),
+    "pt": (
+        "{context}\n\nPergunta: {question}",
+        "Texto: {context}\n\n{question}",
+        "Responda segundo o texto.\n\n{context}\n\n{question}",
+    ),
 }
 SYSTEM = {
     "en": ("You are a helpful assistant.", "You are roca-mini, a small language model.", "Answer briefly."),

@@ -4,7 +4,7 @@
     python models/roca-mini/recipe/run.py --smoke         the same path in seconds on made-up text, without data
     python models/roca-mini/recipe/run.py --publish       then put the result in models/roca-mini
 
-Killed at any moment, the same command goes on from the last checkpoint (one every three minutes). `--fresh` starts over.
+Killed at any moment, the same command goes on from the last checkpoint (every three minutes); `--fresh` starts over.
 """
 
 import os

@@ -1,5 +1,7 @@
 """Made-up tasks in three languages: feelings, look-ups, extraction to JSON, copying, sums, tool calls, greetings."""
 
+# ruff: noqa: E501 - sentences and word lists read better unbroken
+
 import json
 import random
 from collections.abc import Callable
@@ -19,7 +21,12 @@ FEELING_PATTERNS = {
            "é {a}, {b} e {c}", "{s} foi {a}. {p}.", "um filme {a} e {b}", "tão {a} quanto {b}"),
 }  # fmt: skip
 TURNS = {
-    "en": ("not {a}, but {b}", "it could have been {a}, but it is {b}", "although some call it {a}, it is {b}", "far from {a}: {b}"),
+    "en": (
+        "not {a}, but {b}",
+        "it could have been {a}, but it is {b}",
+        "although some call it {a}, it is {b}",
+        "far from {a}: {b}",
+    ),
     "es": ("no es {a}, sino {b}", "podía ser {a}, pero es {b}", "aunque parece {a}, es {b}"),
     "pt": ("não é {a}, e sim {b}", "podia ser {a}, mas é {b}", "embora pareça {a}, é {b}"),
 }
@@ -79,7 +86,14 @@ FACTS = {
 }
 FIELD_NAMES = {
     "en": {"name": "name", "age": "age", "city": "city", "phone": "phone", "item": "item", "code": "code"},
-    "es": {"name": "nombre", "age": "edad", "city": "ciudad", "phone": "teléfono", "item": "artículo", "code": "código"},
+    "es": {
+        "name": "nombre",
+        "age": "edad",
+        "city": "ciudad",
+        "phone": "teléfono",
+        "item": "artículo",
+        "code": "código",
+    },
     "pt": {"name": "nome", "age": "idade", "city": "cidade", "phone": "telefone", "item": "item", "code": "código"},
 }
 
@@ -145,7 +159,10 @@ def extraction(dice: random.Random, *, language: str = "") -> dict:
 
 def copying(dice: random.Random) -> dict:
     """Repeat, upper-case or list what is given: practice in copying exactly."""
-    words = [dice.choice((dice.choice(NAMES), dice.choice(TOWNS), str(dice.randint(0, 9999)))) for _ in range(dice.randint(2, 7))]
+    words = [
+        dice.choice((dice.choice(NAMES), dice.choice(TOWNS), str(dice.randint(0, 9999))))
+        for _ in range(dice.randint(2, 7))
+    ]
     text = " ".join(words)
     wording, answer = dice.choice((
         ("Repeat exactly: {}", text), ("Repite exactamente: {}", text), ("Repita exatamente: {}", text),

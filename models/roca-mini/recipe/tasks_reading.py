@@ -69,7 +69,9 @@ def grounded(data: Path, dice: random.Random) -> Iterator[dict]:
     for row in rows:
         for _ in range(COPIES[row["lang"]]):
             language, answer = row["lang"], row["answer"]
-            context = window(row["context"], answer, dice, most=dice.choice((200, 400, 900))) if answer else row["context"]
+            context = (
+                window(row["context"], answer, dice, most=dice.choice((200, 400, 900))) if answer else row["context"]
+            )
             if answer and dice.random() < 0.15:
                 context, answer = dice.choice(contexts[language]), ""
             if answer and answer not in context:

@@ -72,7 +72,9 @@ def dialogue_calls(data: Path, dice: random.Random) -> Iterator[dict]:
         call = row["messages"][calls[0]]["tool_call"]
         own = [name for name in row["tools"] if name.endswith("." + call["name"])]
         offered = [*own[:1], *dice.sample(row["tools"], 1)]
-        before = [{"role": m["role"], "content": m["content"]} for m in row["messages"][max(0, calls[0] - 5) : calls[0]]]
+        before = [
+            {"role": m["role"], "content": m["content"]} for m in row["messages"][max(0, calls[0] - 5) : calls[0]]
+        ]
         while before and before[0]["role"] != "user":
             before.pop(0)
         if before and own:
@@ -98,7 +100,11 @@ def summaries(data: Path, dice: random.Random) -> Iterator[dict]:
         lines = [f"{first if m['role'] == 'user' else second}: {m['content']}" for m in spoken]
         wishes = []
         for call in calls[:2]:
-            details = [value for value in call["arguments"].values() if re.fullmatch(r"[A-Za-z .']{3,}", value) and value not in UNTOLD]
+            details = [
+                value
+                for value in call["arguments"].values()
+                if re.fullmatch(r"[A-Za-z .']{3,}", value) and value not in UNTOLD
+            ]
             wishes.append(f"{spaced(call['name'])} ({', '.join(details[:3])})" if details else spaced(call["name"]))
         summary = f"{first} wants to {' and '.join(wishes)}. {second} helps {first}."
         yield turn(phrases.SUMMARISE.format(text="\n".join(lines)), summary)

@@ -64,5 +64,3 @@ def save(tokenizer: Tokenizer, path: Path) -> None:
     partial = path.with_suffix(".partial")
     tokenizer.save(str(partial))
     partial.replace(path)
-
-

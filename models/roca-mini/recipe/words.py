@@ -1,5 +1,7 @@
 """Word lists for made-up training rows: feelings, names, places, things."""
 
+# ruff: noqa: E501 - sentences and word lists read better unbroken
+
 POSITIVE = {
     "en": """good great excellent wonderful amazing brilliant beautiful charming delightful funny lovely enjoyable superb
         fantastic perfect touching moving clever smart fresh warm sweet fun entertaining powerful impressive remarkable

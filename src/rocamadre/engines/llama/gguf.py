@@ -88,9 +88,7 @@ def export_gguf(folder: Path, destination: Path, *, kind: str = "Q8_0", name: st
         os.replace(partial, destination)
     finally:
         partial.unlink(missing_ok=True)
-    return GgufSummary(
-        destination, kind, architecture, tensors, parameters, destination.stat().st_size, tokenizer.pre
-    )
+    return GgufSummary(destination, kind, architecture, tensors, parameters, destination.stat().st_size, tokenizer.pre)
 
 
 def check_kind(kind: str) -> None:

@@ -89,7 +89,9 @@ def detect_pre(state: dict[str, Any]) -> str:
     """
     model = state["model"]
     if model.get("type") != "BPE" or model.get("byte_fallback") or model.get("unk_token"):
-        raise InvalidRequest("only byte-level BPE tokenizers are exported; this one has another model or an unknown token")
+        raise InvalidRequest(
+            "only byte-level BPE tokenizers are exported; this one has another model or an unknown token"
+        )
     normalizer = state.get("normalizer")
     steps = _steps(state.get("pre_tokenizer"))
     kinds = [step["type"] for step in steps]
