@@ -64,7 +64,7 @@ format:
 	$(BIN)/ruff check --fix
 
 coverage:
-	$(BIN)/roca coverage --write docs
+	$(BIN)/python -m rocamadre.api.coverage
 	$(BIN)/python -m rocamadre.cli.reference
 
 scores:

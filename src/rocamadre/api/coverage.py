@@ -144,8 +144,9 @@ def coverage_page(found: Sequence[Entry]) -> str:
     lines = [
         "# Which operations there are",
         "",
-        f"From botocore {version('botocore')} and the table of handlers. *Full*: every member is honoured, and tests",
-        "hold it to that. *Partial*: it works, but for what is named. Any other operation answers 501 and says so.",
+        f"From botocore {version('botocore')}, the table of handlers and the tests. *Full*: every member is honoured;",
+        "the contract tests and at least one test of behaviour hold it to that. *Partial*: it works, but for what is",
+        "named. Any other operation answers 501 and says so.",
         "",
         "| service | full | partial | absent |",
         "|---|---|---|---|",
