@@ -12,7 +12,7 @@ from rocamadre.api.bedrock_runtime.conversation import (
     write_usage,
 )
 from rocamadre.api.handlers import handles
-from rocamadre.api.inference.generation import begin, resolve_model
+from rocamadre.api.inference.generation import begin, resolve_model, whole_input
 from rocamadre.core.context import Context
 
 
@@ -27,7 +27,7 @@ async def converse(ctx: Context, request: Json) -> Json:
     response: Json = {
         "output": {"message": {"role": "assistant", "content": write_blocks(answer.blocks)}},
         "stopReason": answer.finish.reason,
-        "usage": write_usage(answer.finish.usage),
+        "usage": write_usage(whole_input(answer.finish).usage),
         "metrics": {"latencyMs": latency_ms},
         **echoed(request),
     }

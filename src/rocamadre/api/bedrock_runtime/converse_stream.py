@@ -14,7 +14,7 @@ from rocamadre.api.bedrock_runtime.conversation import (
     write_usage,
 )
 from rocamadre.api.handlers import handles
-from rocamadre.api.inference.generation import Generation, Stream, begin, resolve_model
+from rocamadre.api.inference.generation import Generation, Stream, begin, resolve_model, whole_input
 from rocamadre.core.context import Context
 from rocamadre.core.errors import ModelFailure
 from rocamadre.core.messages import Event, Finish, ReasoningDelta, TextDelta, ToolUseDelta, ToolUseEnd, ToolUseStart
@@ -86,7 +86,7 @@ class _Writer:
             stop["additionalModelResponseFields"] = fields
         latency_ms = self._generation.finish(finish.usage)
         metadata = {
-            "usage": write_usage(finish.usage),
+            "usage": write_usage(whole_input(finish).usage),
             "metrics": {"latencyMs": latency_ms},
             **echoed(self._request),
         }

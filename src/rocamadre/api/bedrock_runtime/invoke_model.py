@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -12,13 +13,13 @@ import msgspec
 from rocamadre.api.bedrock_runtime.blocks import Json
 from rocamadre.api.handlers import handles
 from rocamadre.api.inference.embedding import embed
-from rocamadre.api.inference.generation import Generation, Stream, begin, count_input, resolve_model
+from rocamadre.api.inference.generation import Generation, Stream, begin, count_input, resolve_model, whole_input
 from rocamadre.catalog.types import Resolved
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, ModelFailure, NotBuilt
 from rocamadre.core.messages import Event, Finish, GenerationRequest, Usage
 from rocamadre.engines.profiles.registry import find_profile
-from rocamadre.engines.profiles.types import AnswerFacts, EmbeddingProfile, Profile, TextProfile
+from rocamadre.engines.profiles.types import AnswerFacts, ChunkWriter, EmbeddingProfile, Profile, TextProfile
 
 _LARGE_BYTES = 100_000
 _JSON = "application/json"
@@ -51,6 +52,7 @@ async def invoke_model(ctx: Context, request: Json) -> Json:
     else:
         generation = await begin(ctx, resolved, await _read(profile, body, len(request["body"])))
         answer, latency_ms = await generation.collect()
+        answer = replace(answer, finish=whole_input(answer.finish))
         _count_headers(ctx, answer.finish.usage, latency_ms)
         answered = profile.write(answer, _facts(ctx, resolved))
     return {"body": msgspec.json.encode(answered), "contentType": _JSON, **_echoed(request)}
@@ -99,28 +101,26 @@ async def _chunks(generation: Generation, profile: TextProfile, facts: AnswerFac
     write, encode = profile.chunks(facts), msgspec.json.encode
     event: Event | None = generation.first
     assert event is not None
-    for chunk in write(event) if type(event) is not Finish else _last(generation, write(event), event):
+    for chunk in write(event) if type(event) is not Finish else _last(generation, write, event):
         yield {"chunk": {"bytes": encode(chunk)}}
     async for event in generation.rest:
-        for chunk in write(event) if type(event) is not Finish else _last(generation, write(event), event):
+        for chunk in write(event) if type(event) is not Finish else _last(generation, write, event):
             yield {"chunk": {"bytes": encode(chunk)}}
     if type(event) is not Finish:
         raise ModelFailure("the model's answer broke off")
 
 
-def _last(generation: Generation, chunks: Any, finish: Finish) -> list[Json]:
+def _last(generation: Generation, write: ChunkWriter, finish: Finish) -> list[Json]:
     """The chunks of the end, the very last with the invocation's metrics."""
-    usage = finish.usage
-    metrics: Json = {
-        "inputTokenCount": usage.input_tokens,
-        "outputTokenCount": usage.output_tokens,
-        "invocationLatency": generation.finish(usage),
+    latency_ms = generation.finish(finish.usage)
+    finish = whole_input(finish)
+    *before, last = write(finish)
+    metrics = {
+        "inputTokenCount": finish.usage.input_tokens,
+        "outputTokenCount": finish.usage.output_tokens,
+        "invocationLatency": latency_ms,
         "firstByteLatency": round(generation.first_after_s * 1000),
     }
-    if usage.cache_read_tokens or usage.cache_write_tokens:
-        metrics["cacheReadInputTokenCount"] = usage.cache_read_tokens
-        metrics["cacheWriteInputTokenCount"] = usage.cache_write_tokens
-    *before, last = chunks
     return [*before, {**last, _METRICS: metrics}]
 
 

@@ -7,6 +7,7 @@ times are counted here and nowhere else.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from rocamadre.catalog.operations import resolve
@@ -43,6 +44,19 @@ def check_input(request: GenerationRequest, model: Model) -> None:
                     f"This model doesn't support the {block.kind} content block that you provided: {model.id} reads "
                     f"{', '.join(model.input_modalities)}"
                 )
+
+
+def whole_input(finish: Finish) -> Finish:
+    """A generation's end with everything it read counted as input.
+
+    Engines take what they can from the prompts they still remember. A client of Bedrock that placed no cache point
+    knows nothing of that, and is told what CountTokens tells.
+    """
+    usage = finish.usage
+    if not usage.cache_read_tokens and not usage.cache_write_tokens:
+        return finish
+    read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+    return replace(finish, usage=Usage(read, usage.output_tokens))
 
 
 class Generation:

@@ -294,7 +294,15 @@ async def test_blocks_of_an_answer_keep_their_order(context, engine):
         {"text": "Let me look."},
         {"toolUse": {"toolUseId": "t1", "name": "weather", "input": {"city": "Sucre"}}},
     ]
-    assert response["usage"]["totalTokens"] == 17
+    # What the engine remembered is input like the rest: nobody placed a cache point.
+    assert response["usage"] == {
+        "inputTokens": 8,
+        "outputTokens": 9,
+        "totalTokens": 17,
+        "cacheReadInputTokens": 0,
+        "cacheWriteInputTokens": 0,
+    }
+    assert context.notes["input_tokens"] == 8
 
 
 async def test_reasoning_comes_back(context, engine):

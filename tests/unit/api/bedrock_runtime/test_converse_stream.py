@@ -73,6 +73,13 @@ async def test_stop_sequence_asked_for(context, engine):
     assert {"messageStop": stop} in events
 
 
+async def test_what_the_engine_remembered_is_input(context, engine):
+    engine.events = (TextDelta("a"), Finish("end_turn", Usage(2, 1, 5)))
+    events = [event async for event in (await converse_stream(context, ASK))["stream"]]
+    usage = events[-1]["metadata"]["usage"]
+    assert (usage["inputTokens"], usage["cacheReadInputTokens"], usage["totalTokens"]) == (7, 0, 8)
+
+
 @pytest.mark.parametrize("error", [InvalidRequest("too long"), Throttled("queue full"), ModelFailure("died")])
 async def test_early_errors_come_before_the_stream(context, engine, error):
     engine.events = (error,)

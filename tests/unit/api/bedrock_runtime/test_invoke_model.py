@@ -76,6 +76,15 @@ async def test_early_and_late_errors_of_streams(context, engine):
     assert engine.running == 0
 
 
+async def test_what_the_engine_remembered_is_input(context, engine):
+    engine.events = (TextDelta("a"), Finish("end_turn", Usage(2, 1, 5)))
+    assert (await invoke(context, LLAMA, {"prompt": "Hi"}))["prompt_token_count"] == 7
+    assert context.reply_headers["x-amzn-bedrock-input-token-count"] == "7"
+    assert (await chunks(context, LLAMA, {"prompt": "Hi"}))[-1]["amazon-bedrock-invocationMetrics"][
+        "inputTokenCount"
+    ] == 7
+
+
 async def test_an_answer_without_text_is_one_chunk(context, engine):
     engine.events = (Finish("end_turn", Usage(3, 0)),)
     events = await chunks(context, "mistral.mistral-7b-instruct-v0:2", {"prompt": "Hi"})
