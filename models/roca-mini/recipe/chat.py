@@ -75,8 +75,6 @@ def chat_template() -> str:
     text = TEMPLATE.replace("{%- generation -%}\n", "").replace("{%- endgeneration -%}\n", "")
     tools = TOOLS_INTRODUCTION.replace("'", r"\'")
     return text.replace("@DOCUMENTS@", DOCUMENTS_INTRODUCTION).replace("@TOOLS@", tools)
-        "@TOOLS@", TOOLS_INTRODUCTION.replace("'", r"\'")
-    )
 
 
 def _tojson(value: object) -> str:
@@ -104,7 +102,7 @@ def render(
 def parts(
     messages: Sequence[Mapping], *, tools: Sequence[Mapping] = (), documents: Sequence[Mapping] = ()
 ) -> list[tuple[str, bool]]:
-    """The rendered conversation in pieces, each with whether it is learnt: the assistant's turns with their end mark."""
+    """The rendered conversation in pieces, each with whether it is learnt: the assistant's turns and their end."""
     text = render(messages, tools=tools, documents=documents)
     opening = f"{TURN_START}assistant\n"
     head, *rest = text.split(opening)

@@ -1,0 +1,67 @@
+"""The measures behind the card, against values worked out by hand."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from recipe_modules import load
+
+sys.path.pop(0)
+
+measures, questions = load("measures"), load("questions")
+
+
+@pytest.mark.parametrize(
+    ("said", "gold", "language", "value"),
+    [
+        ("The Eiffel Tower", ["Eiffel tower."], "en", 1.0),
+        ("in Paris", ["Paris"], "en", 2 / 3),
+        ("Lyon", ["Paris", "Lyon, France"], "en", 2 / 3),
+        ("", ["Paris"], "en", 0.0),
+        ("la casa roja", ["casa roja"], "es", 1.0),
+        ("o gato gato", ["gato"], "pt", 2 / 3),
+    ],
+)
+def test_token_f1(said, gold, language, value):
+    assert measures.token_f1(said, gold, language) == pytest.approx(value)
+
+
+def test_rouge_l_is_the_longest_common_subsequence():
+    assert measures.rouge_l("police killed the gunman", ["police kill the gunman"]) == pytest.approx(0.75)
+    assert measures.rouge_l("the gunman kill police", ["police killed the gunman"]) == pytest.approx(0.5)
+    assert measures.rouge_l("nothing alike", ["police killed"]) == 0.0
+
+
+def test_new_bigrams():
+    assert measures.new_bigrams("a b c", "a b x c") == 0.5
+    assert measures.new_bigrams("a", "b") == 0.0
+
+
+def test_refusal_f1():
+    rows = np.array([(1, 1), (1, 0), (0, 1), (0, 0)])
+    assert measures.refusal_f1(rows) == 0.5
+    assert measures.refusal_f1(np.zeros((4, 2))) == 0.0
+
+
+def test_the_interval_holds_the_value_and_is_repeatable():
+    rows = [0.0, 1.0] * 50
+    found = measures.interval(rows)
+    assert found == measures.interval(rows)
+    assert found["value"] == 50.0
+    assert 35 < found["low"] < 45 < 55 < found["high"] < 65
+    assert found["rows"] == 100
+
+
+@pytest.mark.parametrize(
+    ("answer", "good"), [('{"a": 1}', True), ("{}", True), ("[1]", False), ('{"a": 1} and', False), ("", False)]
+)
+def test_json_objects(answer, good):
+    assert questions.is_json_object(answer) is good
+
+
+def test_samples_are_fixed():
+    assert questions.sample(list(range(100)), 5, "x") == questions.sample(list(range(100)), 5, "x")
+    assert [ask.prompt for ask in questions.objects(count=6)] == [ask.prompt for ask in questions.objects(count=6)]
