@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from time import monotonic
 
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.registry import Registry
@@ -58,7 +59,7 @@ class EnginePool:
             entry = PooledEngine(spec, self._settings, factory, self._home, self._room_for)
             self._entries[spec.model_id] = entry
             self._start_janitor()
-        entry.last_used = asyncio.get_running_loop().time()
+        entry.last_used = monotonic()
         if not entry.running:
             await entry.ready()
         return entry
@@ -139,7 +140,7 @@ class EnginePool:
         keep_s = self._settings.keep_alive_s
         while True:
             await asyncio.sleep(min(5.0, max(0.05, keep_s / 4)))
-            now = asyncio.get_running_loop().time()
+            now = monotonic()
             for model_id, entry in list(self._entries.items()):
                 if entry.running and not entry.active and now - entry.last_used > keep_s:
                     logger.info("engine.idle", extra={"model": model_id})

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 from rocamadre.core.errors import InvalidRequest, ModelFailure, ModelNotReady, ModelTimeout, RocamadreError, Throttled
@@ -73,7 +74,7 @@ class PooledEngine:
         self.spec = spec
         self.factory = factory
         self.settings = settings
-        self.last_used = asyncio.get_running_loop().time()
+        self.last_used = monotonic()
         self._home = home
         self._make_room = make_room
         self._copies = [Copy() for _ in range(settings.replicas)]
@@ -109,7 +110,7 @@ class PooledEngine:
 
     def status(self) -> list[EngineStatus]:
         """One line per copy."""
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         lines = []
         for index, copy in enumerate(self._copies):
             if copy.ready:
@@ -162,9 +163,7 @@ class PooledEngine:
     async def converse(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """See `Engine.converse`."""
         for attempt in range(_DELIVERIES):
-            copy = self._free_copy() or await self._wait_for_copy()
-            runner = copy.runner
-            assert runner is not None
+            copy, runner = await self._acquire()
             stream = runner.converse(request)
             try:
                 async for event in stream:
@@ -196,9 +195,7 @@ class PooledEngine:
 
     async def _call(self, ask: Callable[[Runner], Awaitable[T]]) -> T:
         for attempt in range(_DELIVERIES):
-            async with self._slot() as copy:
-                runner = copy.runner
-                assert runner is not None
+            async with self._slot() as (copy, runner):
                 try:
                     answer = await ask(runner)
                     copy.deaths = 0
@@ -213,14 +210,22 @@ class PooledEngine:
         raise AssertionError("unreachable")
 
     @asynccontextmanager
-    async def _slot(self) -> AsyncGenerator[Copy, None]:
-        copy = self._free_copy() or await self._wait_for_copy()
+    async def _slot(self) -> AsyncGenerator[tuple[Copy, Runner], None]:
+        copy, runner = await self._acquire()
         try:
-            yield copy
+            yield copy, runner
         finally:
             self._release(copy)
 
     # -- slots ----------------------------------------------------------------------------------------------------
+
+    async def _acquire(self) -> tuple[Copy, Runner]:
+        """A slot, waited for if need be; `_release` it."""
+        while True:
+            copy = self._free_copy() or await self._wait_for_copy()
+            if copy.runner is not None:
+                return copy, copy.runner
+            self._release(copy)  # it died between being handed over and now
 
     def _free_copy(self) -> Copy | None:
         """Take a slot if one is free and nobody waits for it: of the least busy copy, ties in turn."""
@@ -265,7 +270,7 @@ class PooledEngine:
 
     def _release(self, copy: Copy) -> None:
         copy.active -= 1
-        self.last_used = asyncio.get_running_loop().time()
+        self.last_used = monotonic()
         if self._waiting:
             self._serve_waiting()
 
@@ -295,7 +300,7 @@ class PooledEngine:
         """
         if self._closed:
             raise ModelFailure(f"{self.spec.model_id} was unloaded")
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         for copy in self._copies:
             if not copy.ready and copy.loading is None and copy.held_until <= now:
                 copy.loading = asyncio.create_task(self._load(copy), name=f"load {self.spec.model_id}")
@@ -309,7 +314,7 @@ class PooledEngine:
             raise error
 
     async def _load(self, copy: Copy) -> None:
-        began = asyncio.get_running_loop().time()
+        began = monotonic()
         error: RocamadreError | None = None
         try:
             async with self._make_room(self):
@@ -322,7 +327,7 @@ class PooledEngine:
                     raise
             copy.ready = True
             copy.watch = asyncio.create_task(self._watch(copy, runner))
-            took_s = asyncio.get_running_loop().time() - began
+            took_s = monotonic() - began
             logger.info("engine.ready", extra={"model": self.spec.model_id, "pid": runner.pid, "took_s": took_s})
         except (ModelFailure, OSError, TimeoutError) as caught:
             if isinstance(caught, TimeoutError) and not isinstance(caught, ModelFailure):
@@ -333,7 +338,7 @@ class PooledEngine:
             error = caught
         finally:
             copy.loading = None
-            self.last_used = asyncio.get_running_loop().time()
+            self.last_used = monotonic()
         self._last_error = error
         if error is not None:
             logger.warning("engine.load_failed", extra={"model": self.spec.model_id, "reason": str(error)})
@@ -366,7 +371,7 @@ class PooledEngine:
         copy.deaths += 1
         late = copy.deaths - FREE_DEATHS
         if late > 0:
-            copy.held_until = asyncio.get_running_loop().time() + min(LONGEST_BACKOFF_S, 2.0 ** (late - 1))
+            copy.held_until = monotonic() + min(LONGEST_BACKOFF_S, 2.0 ** (late - 1))
 
     async def _end_if_hung(self, copy: Copy, runner: Runner) -> None:
         """After a request that took too long: a process that does not answer at all is ended."""

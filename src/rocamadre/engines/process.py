@@ -93,7 +93,7 @@ class ChildProcess:
                 process.stdin.write(msgspec.json.encode(spec) + b"\n")
                 await process.stdin.drain()
             line = await process.stdout.readline()
-            child.ready = _said(line) if line else None
+            child.ready = child._understood(line)
             if child.ready is None:
                 raise ModelFailure(f"{name}: {await child.exited()}")
         except BaseException:
@@ -117,20 +117,22 @@ class ChildProcess:
             self._process.stdin.close()
         await self._process.wait()
 
+    def _understood(self, line: bytes) -> Any:
+        """What the child says of its model; None if it said nothing that we understand."""
+        try:
+            answer = msgspec.json.decode(line)
+        except msgspec.DecodeError:
+            return None
+        if "error" not in answer:
+            return answer["ready"]
+        words = _tail(self._log)
+        message = f"{answer['error']} ({words})" if words else answer["error"]
+        raise (InvalidRequest if answer.get("kind") == "invalid" else ModelFailure)(message)
+
     @property
     def alive(self) -> bool:
         """It has not ended, as far as we were told."""
         return self._process.returncode is None
-
-
-def _said(line: bytes) -> Any:
-    try:
-        answer = msgspec.json.decode(line)
-    except msgspec.DecodeError:
-        return None
-    if "error" in answer:
-        raise (InvalidRequest if answer.get("kind") == "invalid" else ModelFailure)(answer["error"])
-    return answer["ready"]
 
 
 def _log_file(home: Path, name: str) -> Path:

@@ -144,8 +144,8 @@ def test_idle_engine_is_unloaded_and_comes_back(plan, tmp_path):
     async def body(pool):
         engine = await pool.engine(spec())
         await drain(engine)
-        await until(lambda: not pool.status())
-        assert plan["made"][0].stopped
+        await until(lambda: plan["made"][0].stopped)
+        assert not pool.status()
         await drain(engine)
 
     in_pool(body, tmp_path, keep_alive_s=0.1)

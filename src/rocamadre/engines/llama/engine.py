@@ -144,6 +144,7 @@ class LlamaEngine:
         fields = completion_fields(
             request.sampling,
             vocabulary_size=self._facts["vocabulary_size"],
+            context_length=self.context_length,
             defaults=self._spec.options.get("sampling", {}),
         )
         rendered = await self.render(request)

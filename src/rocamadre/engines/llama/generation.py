@@ -171,8 +171,14 @@ class _Run:
         for tokens, picked in group_tokens(leg):
             async for event in self._add(tokens, picked):
                 yield event
+            self.done += len(tokens)
+        for token in leg.tokens[self.done :]:
+            self.ids = [*self.work.tokens, *leg.tokens[: self.done]]
+            picked = await self.work.scores.of_token(self.ids, token, self.work.request.logprobs or 0)
+            async for event in self._add(1, picked):
+                yield event
+            self.done += 1
         self.ids = [*self.work.tokens, *leg.tokens]
-        self.done = len(leg.tokens)
 
     async def until_end(self) -> AsyncGenerator[TextDelta, None]:
         """Generate until the model ends, a stop sequence comes, or the limit is reached."""

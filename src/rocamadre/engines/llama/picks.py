@@ -93,7 +93,7 @@ class Scores:
             "stream": False,
         }
         answer = await self._transport.ask("/completion", body, timeout_s=self._transport.reply_timeout_s)
-        return msgspec.convert(answer["completion_probabilities"], list[Picked])
+        return msgspec.convert(answer.get("completion_probabilities", []), list[Picked])
 
 
 def group_tokens(chunk: Chunk) -> Iterator[tuple[list[int], Picked]]:

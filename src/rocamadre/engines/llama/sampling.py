@@ -14,12 +14,15 @@ _RANDOM_SEED = 0xFFFFFFFF
 _SAMPLERS = ("penalties", "top_k", "top_p", "min_p", "temperature")
 
 
-def completion_fields(sampling: Sampling, *, vocabulary_size: int, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def completion_fields(
+    sampling: Sampling, *, vocabulary_size: int, context_length: int, defaults: Mapping[str, Any]
+) -> dict[str, Any]:
     """The body of `/completion` that says how tokens are picked; without prompt, limits and stops.
 
     Args:
         sampling: Of the request.
         vocabulary_size: For checking token ids.
+        context_length: Tokens that penalties look back on.
         defaults: The model's own values for what the request leaves open, by the names of `Sampling`.
 
     Raises:
@@ -52,7 +55,7 @@ def completion_fields(sampling: Sampling, *, vocabulary_size: int, defaults: Map
         "repeat_penalty": repetition,
         "frequency_penalty": frequency,
         "presence_penalty": presence,
-        "repeat_last_n": -1 if penalised else 0,
+        "repeat_last_n": context_length if penalised else 0,
         "logit_bias": [[token, bias] for token, bias in sampling.logit_bias.items()],
         "ignore_eos": False,
         "seed": _RANDOM_SEED if sampling.seed is None else sampling.seed % _RANDOM_SEED,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -35,4 +36,5 @@ def remove_socket(path: Path, home: Path) -> None:
     """Remove a socket's file, and its folder if `new_socket_path` made one for it alone."""
     path.unlink(missing_ok=True)
     if path.parent != home / "sock":
-        path.parent.rmdir()
+        with suppress(OSError):
+            path.parent.rmdir()
