@@ -10,6 +10,7 @@ from rocamadre.api.openai.errors import error_reply as openai_error
 from rocamadre.api.wire.failures import INTERNAL, declared_for, encode_error
 from rocamadre.core.errors import ModelTimeout, RocamadreError
 from rocamadre.server.exchange import Exchange, Next
+from rocamadre.server.middleware.body import ClientGone
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ async def answer_failures(exchange: Exchange, after: Next) -> Reply:
     except TimeoutError:
         seconds = exchange.platform.settings.server.request_timeout_s
         return failure_reply(exchange, ModelTimeout(f"the request took longer than {seconds:g} s and was given up"))
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, ClientGone):
         raise
     except Exception:
         logger.exception(
