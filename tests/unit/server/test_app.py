@@ -59,6 +59,7 @@ def test_operations_that_are_absent_answer_501_by_name(make_client):
     assert (answer.status, answer.headers["x-amzn-errortype"]) == (501, "NotImplementedException")
     assert "bedrock-agent:CreateAgent" in answer.json["message"]
     assert "coverage" in answer.json["message"]
+    assert "Instead: run the loop in your own code" in answer.json["message"]
 
 
 @pytest.mark.parametrize(

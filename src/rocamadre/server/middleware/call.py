@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from rocamadre.api.http import HttpRequest, Reply
+from rocamadre.api.substitutes import substitute
 from rocamadre.api.wire.eventstream import event_frame, exception_frame
 from rocamadre.api.wire.failures import INTERNAL, encode_event_error
 from rocamadre.api.wire.operations import Operation
@@ -55,8 +56,8 @@ async def _call_operation(exchange: Exchange, context: Context) -> Reply:
         raise CommonError(
             "NotImplementedException",
             501,
-            f"Rocamadre does not have {operation.service.name}:{operation.name} yet; GET /coverage.json and "
-            "`roca coverage` list what it has, in full or in part",
+            f"Rocamadre does not have {operation.service.name}:{operation.name} yet. Instead: "
+            f"{substitute(operation.name)}. What there is: GET /coverage.json or `roca coverage`",
         )
     request, unknown = operation.read(match.labels, exchange.query, exchange.headers, exchange.body)
     if unknown:
