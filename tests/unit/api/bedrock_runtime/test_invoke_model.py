@@ -184,7 +184,12 @@ async def test_long_texts_are_cut_and_it_is_said(context):
 
 async def test_long_texts_are_refused_where_the_client_wants_it(context):
     with pytest.raises(InvalidRequest, match="texts at 1 are longer than the model reads, which is 8 tokens"):
-        await invoke(context, COHERE, {"texts": ["a", LONG], "input_type": "search_query"})
+        await invoke(context, COHERE, {"texts": ["a", LONG], "input_type": "search_query", "truncate": "NONE"})
+
+
+async def test_long_texts_are_cut_where_the_client_says_nothing(context):
+    await invoke(context, COHERE, {"texts": ["a", LONG], "input_type": "search_query"})
+    assert context.reply_headers["x-rocamadre-truncated"] == "1"
 
 
 async def test_the_start_of_long_texts_can_go(context, engine):

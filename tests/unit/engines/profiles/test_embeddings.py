@@ -29,7 +29,7 @@ def profile(base_id, aliased=True):
         (
             "cohere.embed-english-v3",
             {"texts": ["a", "b"], "input_type": "search_document"},
-            EmbeddingRequest(("a", "b"), 1024, too_long="refuse"),
+            EmbeddingRequest(("a", "b"), 1024, too_long="cut_end"),
         ),
         (
             "cohere.embed-multilingual-v3",
@@ -48,7 +48,7 @@ def profile(base_id, aliased=True):
         ),
         (
             "cohere.embed-v4:0",
-            {"texts": ["a"], "input_type": "search_query"},
+            {"texts": ["a"], "input_type": "search_query", "truncate": "NONE"},
             EmbeddingRequest(("a",), 1536, too_long="refuse"),
         ),
     ],
