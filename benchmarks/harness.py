@@ -80,7 +80,7 @@ def client(service: str, address: str, **credentials: str) -> Any:
         region_name="us-east-1",
         aws_access_key_id=credentials.get("access_key", "AKIABENCHMARK"),
         aws_secret_access_key=credentials.get("secret_key", "benchmark"),
-        config=Config(retries={"max_attempts": 1}, max_pool_connections=64, read_timeout=300),
+        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=64, read_timeout=300),
     )
 
 
