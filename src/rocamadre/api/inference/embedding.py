@@ -13,6 +13,7 @@ from rocamadre.engines.embed.dimensions import resize
 from rocamadre.engines.embed.embedding_types import convert, titan_binary
 from rocamadre.engines.profiles.types import EmbeddingAnswer, EmbeddingRequest, EmbeddingType
 from rocamadre.engines.protocol import Embeddings, Engine
+from rocamadre.observability.tracing import span
 
 MAP_HEADER = "x-rocamadre-dimension-map"
 """Names the map that gave the vectors another length than the model's own."""
@@ -41,10 +42,12 @@ async def embed(ctx: Context, resolved: Resolved, wanted: EmbeddingRequest, *, a
     pay = admit_reading(ctx)
     read = 0
     try:
-        engine = await ctx.platform.engines.engine(model.load_spec)
-        embeddings = await engine.embed(wanted.texts)
-        if any(embeddings.truncated):
-            embeddings = await _cut(ctx, engine, wanted, embeddings)
+        with span("embeddings", operation="embeddings", provider="rocamadre", model=model.id) as timed:
+            engine = await ctx.platform.engines.engine(model.load_spec)
+            embeddings = await engine.embed(wanted.texts)
+            if any(embeddings.truncated):
+                embeddings = await _cut(ctx, engine, wanted, embeddings)
+            timed.set(input_tokens=sum(embeddings.token_counts))
         vectors = _forms(ctx, embeddings, wanted)
         read = sum(embeddings.token_counts)
         count_tokens(ctx, model.id, read, 0)

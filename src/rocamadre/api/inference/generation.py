@@ -7,6 +7,7 @@ times are counted here and nowhere else.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -16,6 +17,7 @@ from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, ModelFailure, Throttled
 from rocamadre.core.messages import Event, Finish, GenerationRequest, Media, Usage
 from rocamadre.engines.collect import Answer, close, collect
+from rocamadre.observability.tracing import Span, span
 
 T = TypeVar("T")
 
@@ -70,12 +72,27 @@ class Generation:
         first_after_s: Seconds from then to the first event.
     """
 
-    __slots__ = ("_ctx", "_reserved", "_settled", "first", "first_after_s", "resolved", "rest", "started")
+    __slots__ = (
+        "_ctx",
+        "_reserved",
+        "_settled",
+        "_span",
+        "_timed",
+        "first",
+        "first_after_s",
+        "resolved",
+        "rest",
+        "started",
+    )
 
-    def __init__(self, ctx: Context, resolved: Resolved, rest: AsyncIterator[Event], started: float) -> None:
+    def __init__(
+        self, ctx: Context, resolved: Resolved, rest: AsyncIterator[Event], started: float, timed: Span
+    ) -> None:
         self._ctx = ctx
         self._reserved = 0
         self._settled = False
+        self._timed = timed
+        self._span = ExitStack()
         self.resolved = resolved
         self.first: Event | None = None
         self.rest = rest
@@ -93,6 +110,7 @@ class Generation:
             self._settled = True
             read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
             count_tokens(ctx, self.resolved.model.id, read, usage.output_tokens)
+            self._timed.set(input_tokens=read, output_tokens=usage.output_tokens)
             _settle(ctx, self._reserved, read + usage.output_tokens)
         return round((now - self.started) * 1000)
 
@@ -107,6 +125,7 @@ class Generation:
     async def close(self) -> None:
         """Cancel it if it still runs, which frees its slot. What was reserved for it stays spent if it never ended."""
         self._settled = True
+        self._span.close()
         await close(self.rest)
 
 
@@ -128,14 +147,17 @@ async def begin(ctx: Context, resolved: Resolved, request: GenerationRequest) ->
     check_input(request, model)
     reserved = _reserve(ctx, request.sampling.max_tokens or model.context_length)
     try:
-        engine = await platform.engines.engine(model.load_spec)
-        generation = Generation(ctx, resolved, engine.converse(request), started)
-        generation._reserved = reserved
-        try:
-            generation.first = await anext(generation.rest)
-        except BaseException:
-            await close(generation.rest)
-            raise
+        with ExitStack() as spans:
+            timed = spans.enter_context(span("chat", operation="chat", provider="rocamadre", model=model.id))
+            engine = await platform.engines.engine(model.load_spec)
+            generation = Generation(ctx, resolved, engine.converse(request), started, timed)
+            generation._reserved = reserved
+            try:
+                generation.first = await anext(generation.rest)
+            except BaseException:
+                await close(generation.rest)
+                raise
+            generation._span = spans.pop_all()
     except StopAsyncIteration:
         _settle(ctx, reserved, 0)
         raise ModelFailure(f"{model.id} ended without an answer") from None
