@@ -19,11 +19,13 @@ from vocabulary import PAD
 
 logger = logging.getLogger("roca-mini")
 SHARES = {
-    "grounded": 26,
+    "grounded": 24,
     "sentences": 7,
     "lookup": 9,
     "extraction": 9,
     "copying": 4,
+    "repeat": 12,
+    "quotes": 10,
     "sums": 1,
     "sentiment": 7,
     "tool_call": 6,
@@ -31,8 +33,8 @@ SHARES = {
     "translation": 9,
     "instructions": 8,
     "intents": 3,
-    "dialogue_calls": 4,
-    "summaries": 4,
+    "dialogue_calls": 3,
+    "summaries": 3,
     "titles": 1,
     "text": 15,
 }
@@ -51,6 +53,7 @@ def conversations(data: Path, *, seed: int) -> dict[str, list[dict]]:
     return made_conversations(dice) | {
         "grounded": list(tasks_reading.grounded(data, dice)),
         "sentences": list(tasks_reading.sentences(data, dice, forbidden)),
+        "quotes": list(tasks_sets.quotes(data, dice)),
         "translation": list(tasks_sets.translation(data, dice)),
         "instructions": list(tasks_sets.instructions(data, dice)),
         "intents": list(tasks_sets.intents(data, dice)),

@@ -24,6 +24,11 @@ def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> list[np.ndar
     return [np.array([begin, *item.ids, end], dtype=np.uint16) for item in encoded]
 
 
+def cut_documents(shard: np.ndarray, begin: int) -> list[np.ndarray]:
+    """The documents of a packed shard again, each from its begin mark on."""
+    return np.split(shard, np.flatnonzero(shard == begin))[1:]
+
+
 def mix(
     pools: Mapping[str, Sequence[np.ndarray]], weights: Mapping[str, float], *, tokens: int, seed: int
 ) -> np.ndarray:

@@ -25,6 +25,7 @@ import corpus
 import export
 import instruct
 import loop
+import numpy as np
 import packing
 import prepare
 import smoke
@@ -38,7 +39,8 @@ logger = logging.getLogger("roca-mini")
 MODEL_FOLDER = Path(__file__).resolve().parents[1]
 WORK = MODEL_FOLDER.parents[1] / "build" / "roca-mini"
 GGUF_NAME = "roca-mini-q8_0.gguf"
-PRETRAIN_TOKENS, INSTRUCT_TOKENS = 12_000_000, 6_000_000
+PRETRAIN_TOKENS, INSTRUCT_TOKENS = 12_000_000, 5_000_000
+INSTRUCT_TEXT_TOKENS = 2_000_000
 """Sizes of the shards; a longer run goes over them again."""
 
 
@@ -65,18 +67,16 @@ def prepare_from_data(chosen: argparse.Namespace, shape: Shape, length: int) -> 
     """Tokenizer and both shards from the data folder; what is there already is kept."""
     work, seed = chosen.work, chosen.seed
     pretrain, instructed, path = work / "pretrain.npy", work / "instruct.npy", work / "tokenizer.json"
-    if path.is_file() and pretrain.is_file() and instructed.is_file():
-        return Tokenizer.from_file(str(path))
-    data = corpus.find_data(chosen.data)
-    documents = prepare.load_documents(data)
-    tokenizer = prepare.make_tokenizer(documents, path, size=shape.vocabulary, seed=seed)
-    if not pretrain.is_file():
+    if not (path.is_file() and pretrain.is_file()):
+        documents = prepare.load_documents(corpus.find_data(chosen.data))
+        tokenizer = prepare.make_tokenizer(documents, path, size=shape.vocabulary, seed=seed)
         prepare.make_pretraining_shard(documents, tokenizer, pretrain, tokens=PRETRAIN_TOKENS, seed=seed)
+    tokenizer = Tokenizer.from_file(str(path))
     if not instructed.is_file():
-        texts = [text for entry in corpus.SOURCES if entry.weight for text in documents[entry.path][:150]]
-        rows = instruct.conversations(data, seed=seed)
-        instruct.make_shard(rows, packing.encode_documents(tokenizer, texts), tokenizer, instructed,
-                            tokens=INSTRUCT_TOKENS, length=length, seed=seed)  # fmt: skip
+        rows = instruct.conversations(corpus.find_data(chosen.data), seed=seed)
+        latest = np.load(pretrain, mmap_mode="r")[-INSTRUCT_TEXT_TOKENS:]
+        texts = packing.cut_documents(latest, tokenizer.token_to_id(vocabulary.BOS))
+        instruct.make_shard(rows, texts, tokenizer, instructed, tokens=INSTRUCT_TOKENS, length=length, seed=seed)
     return tokenizer
 
 

@@ -118,25 +118,37 @@ def person(dice: random.Random) -> str:
 
 
 def lookup(dice: random.Random) -> dict:
-    """Several facts as documents or one text; a question on one of them, or on somebody who is not there."""
+    """Several facts as documents or one text; questions on each of them, or on somebody who is not there."""
     language = dice.choice(LANGUAGES)
     people = list(dict.fromkeys(person(dice) for _ in range(dice.randint(2, 5))))
     kinds = [dice.choice(list(FACTS[language])) for _ in people]
     values = [value_of(kind, language, dice) for kind in kinds]
     lines = [FACTS[language][kind][0].format(n=n, v=v) for n, kind, v in zip(people, kinds, values, strict=True)]
-    chosen = dice.randrange(len(people))
-    who, answer = people[chosen], str(values[chosen])
-    if dice.random() < 0.2:
-        who, answer = f"{dice.choice(NAMES)} {dice.choice(SURNAMES)}", phrases.REFUSAL[language]
-        if who in people:
-            answer = str(values[people.index(who)])
-            chosen = people.index(who)
-    question = FACTS[language][kinds[chosen]][1].format(n=who)
+    pairs = []
+    for chosen in dice.sample(range(len(people)), len(people)):
+        who, answer = people[chosen], str(values[chosen])
+        if dice.random() < 0.15:
+            who, answer = f"{dice.choice(NAMES)} {dice.choice(SURNAMES)}", phrases.REFUSAL[language]
+            if who in people:
+                continue
+        pairs.append((FACTS[language][kinds[chosen]][1].format(n=who), answer))
+    if not pairs:
+        return lookup(dice)
     if dice.random() < 0.6:
         documents = [{"text": line} for line in lines] if dice.random() < 0.4 else [{"text": " ".join(lines)}]
-        return turn(question, answer) | {"documents": documents}
+        return {"messages": asked(pairs), "documents": documents}
     wording = dice.choice(phrases.PASSAGE_QUESTION[language])
-    return turn(wording.format(context=" ".join(lines), question=question), answer)
+    first = wording.format(context=" ".join(lines), question=pairs[0][0])
+    return {"messages": asked([(first, pairs[0][1]), *pairs[1:]])}
+
+
+def asked(pairs: list[tuple[str, str]]) -> list[dict]:
+    """Questions and answers as the turns of one conversation."""
+    return [
+        {"role": role, "content": text}
+        for pair in pairs
+        for role, text in zip(("user", "assistant"), pair, strict=True)
+    ]
 
 
 def extraction(dice: random.Random, *, language: str = "") -> dict:
@@ -173,6 +185,37 @@ def copying(dice: random.Random) -> dict:
         ("Qual é a primeira palavra? {}", words[0]),
     ))  # fmt: skip
     return turn(wording.format(text), answer)
+
+
+REPEAT = (
+    "Repeat exactly: {}",
+    "Repite exactamente: {}",
+    "Repita exatamente: {}",
+    "Copy this text:\n{}",
+    "Copia este texto:\n{}",
+    "Copie este texto:\n{}",
+)
+
+
+def repeat(dice: random.Random) -> dict:
+    """A long run of unrelated words and numbers to be written again: every token of the answer is a copy."""
+    language = dice.choice(LANGUAGES)
+    pool = [
+        *NAMES,
+        *SURNAMES,
+        *TOWNS,
+        *listed(POSITIVE[language]),
+        *listed(NEGATIVE[language]),
+        *listed(ITEMS[language]),
+    ]
+    words = [
+        dice.choice(pool)
+        if dice.random() < 0.8
+        else str(value_of(dice.choice(("age", "phone", "code")), language, dice))
+        for _ in range(dice.randint(6, 45))
+    ]
+    text = dice.choice((" ", " ", ", ", "\n")).join(words)
+    return turn(dice.choice(REPEAT).format(text), text)
 
 
 def sums(dice: random.Random) -> dict:
@@ -247,6 +290,7 @@ MAKERS: dict[str, tuple[Callable[[random.Random], dict], int]] = {
     "lookup": (lookup, 6000),
     "extraction": (extraction, 6000),
     "copying": (copying, 4000),
+    "repeat": (repeat, 6000),
     "sums": (sums, 1500),
     "tool_call": (tool_call, 3000),
     "greeting": (greeting, 1500),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import corpus
 import phrases
+from tasks_made import asked
 
 SETS = (
     "squad-en/squad2-dev.jsonl.gz",
@@ -16,8 +17,8 @@ SETS = (
     "xquad/xquad.en.jsonl",
     "xquad/xquad.es.jsonl",
 )
-COPIES = {"pt": 3, "es": 2, "en": 1}
-"""Each row comes back with other neighbours and wording; Portuguese and Spanish have fewer rows."""
+TOGETHER = 4
+"""Questions asked on one passage, at most: the passage is read once and answered several times."""
 
 
 def training_questions(data: Path) -> list[dict]:
@@ -49,34 +50,36 @@ def window(context: str, answer: str, dice: random.Random, *, most: int) -> str:
     return " ".join(sentences[first : last + 1])
 
 
-def ask(language: str, context: str, question: str, answer: str, dice: random.Random, *, title: str = "") -> dict:
-    """One conversation: the passage as a document of the system turn, or inside the user's turn."""
-    reply = {"role": "assistant", "content": answer or phrases.REFUSAL[language]}
-    if dice.random() < 0.6:
+def ask(language: str, context: str, pairs: list[tuple[str, str]], dice: random.Random, *, title: str = "") -> dict:
+    """One conversation: the passage as a document of the system turn, or inside the user's first turn."""
+    pairs = [(question, answer or phrases.REFUSAL[language]) for question, answer in pairs]
+    if dice.random() < 0.5:
         document = {"title": title.replace("_", " ") if dice.random() < 0.3 else "", "text": context}
-        return {"messages": [{"role": "user", "content": question}, reply], "documents": [document]}
+        return {"messages": asked(pairs), "documents": [document]}
     wording = dice.choice(phrases.PASSAGE_QUESTION[language])
-    content = wording.format(context=context, question=question)
-    return {"messages": [{"role": "user", "content": content}, reply]}
+    first = wording.format(context=context, question=pairs[0][0])
+    return {"messages": asked([(first, pairs[0][1]), *pairs[1:]])}
 
 
 def grounded(data: Path, dice: random.Random) -> Iterator[dict]:
-    """Questions on passages: the sets' own answerable and unanswerable ones, and questions to a foreign passage."""
-    rows = training_questions(data)
-    contexts: dict[str, list[str]] = {}
-    for row in rows:
-        contexts.setdefault(row["lang"], []).append(row["context"])
-    for row in rows:
-        for _ in range(COPIES[row["lang"]]):
-            language, answer = row["lang"], row["answer"]
-            context = (
-                window(row["context"], answer, dice, most=dice.choice((200, 400, 900))) if answer else row["context"]
-            )
-            if answer and dice.random() < 0.15:
-                context, answer = dice.choice(contexts[language]), ""
-            if answer and answer not in context:
-                continue
-            yield ask(language, context, row["question"], answer, dice, title=row["title"])
+    """Questions on passages: the sets' answerable and unanswerable ones, and some of another passage."""
+    passages: dict[tuple[str, str], list[dict]] = {}
+    for row in training_questions(data):
+        passages.setdefault((row["lang"], row["context"]), []).append(row)
+    foreign = {language: [row["question"] for (lang, _), rows in passages.items() if lang == language for row in rows]
+               for language in phrases.REFUSAL}  # fmt: skip
+    for (language, context), rows in passages.items():
+        dice.shuffle(rows)
+        for start in range(0, len(rows), TOGETHER):
+            group = rows[start : start + TOGETHER]
+            pairs = [(row["question"], row["answer"]) for row in group]
+            if dice.random() < (0.4 if language == "pt" else 0.1):
+                pairs.insert(dice.randrange(len(pairs) + 1), (dice.choice(foreign[language]), ""))
+            yield ask(language, context, pairs, dice, title=group[0]["title"])
+        for row in rows:
+            if row["answer"]:
+                short = window(context, row["answer"], dice, most=dice.choice((150, 300, 500)))
+                yield ask(language, short, [(row["question"], row["answer"])], dice, title=row["title"])
 
 
 def sentences(data: Path, dice: random.Random, forbidden: frozenset[int]) -> Iterator[dict]:
@@ -85,4 +88,4 @@ def sentences(data: Path, dice: random.Random, forbidden: frozenset[int]) -> Ite
         answer = row["answers"][0]
         question = " ".join(row["question"].split("?")[0].split()) + "?"
         if answer in row["sentence"] and len(question) > 8 and not corpus.overlaps(row["sentence"], forbidden):
-            yield ask("en", row["sentence"], question, answer, dice)
+            yield ask("en", row["sentence"], [(question, answer)], dice)

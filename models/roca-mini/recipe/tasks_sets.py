@@ -7,7 +7,7 @@ from pathlib import Path
 
 import corpus
 import phrases
-from tasks_made import turn
+from tasks_made import asked, turn
 
 TATOEBA_ROWS = 12_000
 INTENT_ROWS = 3_000
@@ -37,6 +37,36 @@ def translation(data: Path, dice: random.Random) -> Iterator[dict]:
             wording = dice.choice(phrases.TRANSLATE[asked_in])
             target = phrases.LANGUAGE_NAMES[asked_in][second]
             yield turn(wording.format(target=target, text=row[first]), row[second])
+
+
+QUOTE = {
+    "en": ("Which sentence mentions {word}?", "Quote the sentence with {word}."),
+    "es": ("¿Qué frase menciona {word}?", "Cita la frase con {word}."),
+    "pt": ("Que frase menciona {word}?", "Cite a frase com {word}."),
+}
+
+
+def quotes(data: Path, dice: random.Random) -> Iterator[dict]:
+    """A few sentences, then one to be quoted for a word of it: finding and copying."""
+    pools = (
+        ("parallel-en-es/tatoeba.jsonl.gz", "en", 3000),
+        ("parallel-en-es/tatoeba.jsonl.gz", "es", 3000),
+        ("parallel-en-pt/pydocs.jsonl.gz", "pt", 3000),
+    )
+    for path, language, count in pools:
+        lines = [row[language] for row in corpus.training_rows(data, path) if 20 < len(row[language]) < 90]
+        for _ in range(count):
+            chosen = dice.sample(lines, dice.randint(3, 7))
+            pairs = []
+            for line in dice.sample(chosen, min(3, len(chosen))):
+                words = [word for word in re.findall(r"\w{5,}", line) if sum(word in other for other in chosen) == 1]
+                if words:
+                    pairs.append((dice.choice(QUOTE[language]).format(word=dice.choice(words)), line))
+            if pairs and dice.random() < 0.5:
+                yield {"messages": asked(pairs), "documents": [{"text": " ".join(chosen)}]}
+            elif pairs:
+                first = f"{' '.join(chosen)}\n\n{pairs[0][0]}"
+                yield {"messages": asked([(first, pairs[0][1]), *pairs[1:]])}
 
 
 def instructions(data: Path, dice: random.Random) -> Iterator[dict]:
