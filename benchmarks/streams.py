@@ -38,6 +38,7 @@ FAKE = "rocamadre.fake-v1:0"
 MINI = "rocamadre.roca-mini-v1:0"
 WORDS = 100
 FLAT_BYTES = 16 * 1024 * 1024
+FLOOD_WORDS = 800
 RULES = {
     "rules": [
         {
@@ -46,7 +47,7 @@ RULES = {
             "delay_s": 0.05,
             "mark": False,
         },
-        {"match": "flood", "answer": "flood " * 100_000, "mark": False},
+        {"match": "flood", "answer": ("x" * 10_000 + " ") * FLOOD_WORDS, "mark": False},
         {"match": "long", "answer": "long " * 2000, "delay_s": 0.05, "mark": False},
     ]
 }
@@ -86,6 +87,8 @@ def broken_promises(figures: dict[str, Any]) -> list[str]:
     if figures["concurrent"]["whole"] != figures["concurrent"]["streams"]:
         found.append("streams were lost")
     readers = figures["slow_readers"]
+    if readers["held_back"] != readers["readers"]:
+        found.append("answers were made though nobody read them")
     if readers["memory_growth_bytes_after_8_s"] - readers["memory_growth_bytes_after_3_s"] > FLAT_BYTES:
         found.append("memory grew while clients did not read")
     if figures["clients_killed"]["slot_free_after_s"]["max"] > 1:
@@ -176,8 +179,8 @@ def _headers() -> dict[str, str]:
 # -- 2: slow readers ---------------------------------------------------------------------------------------------------
 
 
-def slow_readers(address: str, pid: int, count: int = 50) -> dict[str, Any]:
-    """Ask for a great deal and read none of it: the model must wait, and memory stay flat."""
+def slow_readers(address: str, pid: int, count: int = 20) -> dict[str, Any]:
+    """Ask for a great deal at full speed and read none of it: the model must wait, and memory stay flat."""
     body = _question("flood")
     head = "".join(f"{name}: {value}\r\n" for name, value in _headers().items())
     place = urlsplit(address)
@@ -185,20 +188,27 @@ def slow_readers(address: str, pid: int, count: int = 50) -> dict[str, Any]:
     process = psutil.Process(pid)
     before, connections = process.memory_info().rss, []
     for _ in range(count):
-        connection = socket.create_connection((place.hostname, place.port))
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.connect((place.hostname, place.port))
         connection.sendall(f"{request}{head}\r\n".encode() + body)
         connections.append(connection)
     time.sleep(3)  # By then every answer has begun; the fake engine holds each one whole from its beginning.
     early = process.memory_info().rss
     time.sleep(5)
-    late = process.memory_info().rss
+    late, held_back = process.memory_info().rss, active(address, FAKE)
     for connection in connections:
         connection.close()
+    began = time.monotonic()
+    while active(address, FAKE) and time.monotonic() - began < 30:
+        time.sleep(0.01)
     return {
         "readers": count,
-        "answer_bytes_each": 100_000 * 190,  # Each word is an event of some 190 bytes.
+        "answer_bytes_each": 10_000 * FLOOD_WORDS,
+        "held_back": held_back,
         "memory_growth_bytes_after_3_s": early - before,
         "memory_growth_bytes_after_8_s": late - before,
+        "freed_after_s": round(time.monotonic() - began, 3),
     }
 
 
