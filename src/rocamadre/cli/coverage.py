@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import click
 
-from rocamadre.api.coverage import STATES, counts, coverage_json, coverage_page, entries
+from rocamadre.api.coverage import STATES, counts, coverage_json, entries
 from rocamadre.cli.output import print_table
 from rocamadre.cli.session import Session, print_json, with_json
 
@@ -15,10 +12,9 @@ from rocamadre.cli.session import Session, print_json, with_json
 @click.command()
 @click.argument("service", required=False)
 @click.option("--state", type=click.Choice(STATES), help="Only operations in this state.")
-@click.option("--write", type=click.Path(file_okay=False, path_type=Path), help="Write coverage.md and .json there.")
 @with_json
 @click.pass_obj
-def coverage(session: Session, service: str | None, state: str | None, write: Path | None, as_json: bool) -> None:
+def coverage(session: Session, service: str | None, state: str | None, as_json: bool) -> None:
     """Show which operations there are.
 
     Full: every member is honoured. Partial: it works, but for what is named. Absent: refused with 501. Without
@@ -31,15 +27,6 @@ def coverage(session: Session, service: str | None, state: str | None, write: Pa
       roca coverage --state partial --json
     """
     every = entries()
-    if write is not None:
-        pages = {
-            "coverage.md": coverage_page(every),
-            "coverage.json": json.dumps(coverage_json(every), indent=1) + "\n",
-        }
-        for name, content in pages.items():
-            temporary = write / f"{name}.tmp"
-            temporary.write_text(content, encoding="utf-8")
-            temporary.replace(write / name)
     services = counts(every)
     if service is not None and service not in services:
         raise click.UsageError(f"there is no service {service!r}; there are: {', '.join(services)}")
