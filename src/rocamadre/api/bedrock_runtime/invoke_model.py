@@ -126,9 +126,10 @@ def _last(generation: Generation, write: ChunkWriter, finish: Finish) -> list[Js
 
 def _check_headers(ctx: Context, request: Json) -> None:
     """Refuse what cannot be honoured; a client that leaves Content-Type or Accept out is served."""
-    accept = (request.get("accept") or "").partition(";")[0].strip().lower()
-    if accept not in ("", _JSON, "*/*", "application/*"):
-        raise InvalidRequest(f"The provided Accept header {accept[:80]!r} is invalid; {_JSON} and */* are taken")
+    accepted = {each.partition(";")[0].strip().lower() for each in (request.get("accept") or "*/*").split(",")}
+    if accepted.isdisjoint((_JSON, "*/*", "application/*")):
+        shown = request["accept"][:80]
+        raise InvalidRequest(f"The provided Accept header {shown!r} is invalid; {_JSON} and */* are taken")
     content_type = (request.get("contentType") or "").partition(";")[0].strip().lower()
     if content_type not in ("", _JSON, "*/*", "application/octet-stream", "binary/octet-stream"):
         raise InvalidRequest(f"The provided Content-Type {content_type[:80]!r} is invalid; send {_JSON}")

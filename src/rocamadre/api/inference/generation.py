@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from rocamadre.catalog.operations import resolve
 from rocamadre.catalog.types import Model, Resolved
 from rocamadre.core.context import Context
-from rocamadre.core.errors import InvalidRequest, ModelFailure, Throttled
+from rocamadre.core.errors import InvalidRequest, ModelFailure, RocamadreError, Throttled
 from rocamadre.core.messages import Event, Finish, GenerationRequest, Media, Usage
 from rocamadre.engines.collect import Answer, close, collect
 from rocamadre.observability.tracing import Span, span
@@ -119,6 +119,9 @@ class Generation:
         try:
             answer = await collect(self.rest, first=self.first)
             return answer, self.finish(answer.finish.usage)
+        except RocamadreError:
+            _settle(self._ctx, self._reserved, 0)  # Nobody pays for an answer that failed.
+            raise
         finally:
             await self.close()
 

@@ -87,14 +87,13 @@ def _part(part: Any, at: str) -> str:
     if not isinstance(part, dict):
         raise BadParameter(f"Invalid type for '{at}': expected an object.", param=at, code="invalid_type")
     fields = Fields(part, f"{at}.")
-    kind = fields.required("type")
+    kind = fields.choice("type", ("text", *_PARTS)) or fields.required("type")
     if kind in _PARTS:
         raise BadParameter(
             f"'{at}': this model does not read {_PARTS[kind]}; only text parts are taken.",
             param=at,
             code="unsupported_value",
         )
-    fields.choice("type", ("text",))
     text = fields.required("text")
     if not isinstance(text, str):
         raise fields.wrong_type("text", "a string")

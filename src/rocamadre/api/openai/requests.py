@@ -125,7 +125,7 @@ def _logit_bias(fields: Fields) -> dict[int, float]:
     bias: dict[int, float] = {}
     for token, addend in value.items():
         good = isinstance(addend, int | float) and not isinstance(addend, bool) and -100 <= addend <= 100
-        if not token.isdecimal() or not good:
+        if not token.isdecimal() or len(token) > 10 or not good:
             raise fields.wrong("logit_bias", "it maps token ids to numbers from -100 to 100")
         bias[int(token)] = float(addend)
     return bias

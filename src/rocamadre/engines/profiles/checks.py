@@ -19,7 +19,15 @@ from rocamadre.core.errors import InvalidRequest, NotBuilt
 
 Check: TypeAlias = Callable[[Any, str, list[str]], None]
 
-_NAMES = {bool: "Boolean", int: "Integer", float: "Number", str: "String", list: "JSONArray", dict: "JSONObject"}
+_NAMES: dict[type, str] = {
+    type(None): "Null",
+    bool: "Boolean",
+    int: "Integer",
+    float: "Number",
+    str: "String",
+    list: "JSONArray",
+    dict: "JSONObject",
+}
 _MOST_SENTENCES = 10
 
 
@@ -167,7 +175,7 @@ def either(*checks: tuple[type, Check]) -> Check:
 
 
 def _expected(name: str, value: Any, at: str) -> str:
-    found = "Null" if value is None else _NAMES.get(type(value), "JSONObject")
+    found = _NAMES.get(type(value), "JSONObject")
     return f"{at}: expected type: {name}, found: {found}"
 
 

@@ -351,9 +351,10 @@ async def test_tokens_per_minute(make_context):
     assert b'rocamadre_throttled_total{reason="tokens_per_minute"} 1.0' in context.platform.metrics.render()
 
 
-async def test_failed_generations_cost_nothing(make_context, engine):
+@pytest.mark.parametrize("events", [(ModelFailure("died"),), (TextDelta("a"), ModelFailure("died"))])
+async def test_failed_generations_cost_nothing(make_context, engine, events):
     context = make_context(limits={"tokens_per_minute": 20})
-    engine.events = (ModelFailure("died"),)
+    engine.events = events
     for _ in range(5):
         with pytest.raises(ModelFailure):
             await converse(context, ask({"text": "Hi"}))

@@ -97,7 +97,9 @@ async def test_bodies_that_are_no_json(context, data):
         await invoke_model(context, request(LLAMA, data))
 
 
-@pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/json; charset=utf-8"])
+@pytest.mark.parametrize(
+    "accept", [None, "*/*", "application/json", "application/json; charset=utf-8", "text/plain, */*;q=0.8"]
+)
 @pytest.mark.parametrize("content_type", [None, "application/json", "binary/octet-stream"])
 async def test_headers_taken(context, accept, content_type):
     assert await invoke(context, LLAMA, {"prompt": "Hi"}, accept=accept, contentType=content_type)

@@ -323,6 +323,7 @@ async def test_unforeseen_errors_do_not_leak(context, engine, post, caplog):
         ({"stop": [1]}, "stop", "invalid_type"),
         ({"stop": ["a"] * 17}, "stop", "invalid_value"),
         ({"logit_bias": {"a": 1}}, "logit_bias", "invalid_value"),
+        ({"logit_bias": {"9" * 5000: 1}}, "logit_bias", "invalid_value"),
         ({"logit_bias": {"1": 200}}, "logit_bias", "invalid_value"),
         ({"top_logprobs": 2}, "top_logprobs", "invalid_value"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "integer_above_max_value"),
