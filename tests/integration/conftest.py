@@ -89,7 +89,9 @@ def locked_url(locked_server: Running) -> str:
 
 def connect(running: Running, service: str, **options: Any) -> Any:
     """A boto3 client of a server; it does not retry, so that a test sees the first answer."""
-    config = Config(retries={"total_max_attempts": 1}, read_timeout=60, proxies={}).merge(options.pop("config", Config()))
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=60, proxies={}).merge(
+        options.pop("config", Config())
+    )
     arguments = {
         "region_name": REGION,
         "aws_access_key_id": running.access_key,
