@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -53,8 +54,18 @@ def begin() -> tuple[dict[str, Any], Announcer]:
     return msgspec.json.decode(line), announcer
 
 
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run a child's program; whatever goes wrong is the end of the log, and the end of the process."""
+    try:
+        main()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
 def _end_with_parent() -> NoReturn:
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):
         pass
     os._exit(0)
 

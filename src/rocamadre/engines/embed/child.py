@@ -17,7 +17,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from rocamadre.core.errors import InvalidRequest, RocamadreError
-from rocamadre.engines.childside import Inbox, begin
+from rocamadre.engines.childside import Inbox, begin, run
 from rocamadre.engines.embed.export import export_bert
 
 DEFAULT_MAX_TOKENS = 256
@@ -165,4 +165,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

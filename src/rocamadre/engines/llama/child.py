@@ -7,7 +7,6 @@ reference implementation; the cache of idle prompts (8 GB by default) is off.
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import xllamacpp
 
 from rocamadre.core.errors import InvalidRequest, RocamadreError
-from rocamadre.engines.childside import begin
+from rocamadre.engines.childside import begin, run
 from rocamadre.engines.llama.header import Header, read_header
 
 _CACHE_TYPES = {"f32": xllamacpp.ggml_type.GGML_TYPE_F32, "f16": xllamacpp.ggml_type.GGML_TYPE_F16}
@@ -84,9 +83,8 @@ def main() -> None:
         announcer.refuse(error)
     announcer.ready(_facts(header, context_length))
     threading.Event().wait()
-    del server
-    os._exit(0)
+    del server  # kept until here: it serves as long as it lives
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
