@@ -139,4 +139,4 @@ def test_what_becomes_of_long_texts(runtime):
     assert end @ cats > end @ banks
     assert start @ banks > start @ cats
     with pytest.raises(runtime.exceptions.ValidationException, match="longer than the model reads"):
-        invoke(runtime, "cohere.embed-english-v3", texts=[LONG[:2048]], input_type="search_document")
+        invoke(runtime, "cohere.embed-english-v3", texts=[LONG[:2048]], input_type="search_document", truncate="NONE")

@@ -88,8 +88,8 @@ def _request(body: Json, texts: tuple[str, ...], dimensions: int) -> EmbeddingRe
         texts,
         dimensions,
         tuple(dict.fromkeys(types)) if types else ("float",),
-        # Cohere's own default refuses long texts, but its models read 512 tokens and more; ours reads 256. Code that says
-        # nothing expects its texts to be read, so they are cut, and the answer's header says so.
+        # Cohere's own default refuses long texts, but its models read 512 tokens and more; ours reads 256. Code that
+        # says nothing expects its texts to be read, so they are cut, and the answer's header says so.
         _CUTS[body.get("truncate", "END")],
         by_type=types is not None,
     )
