@@ -26,9 +26,40 @@ MODELS = load_models()
 OPERATIONS = [(service, operation) for service in SERVICES for operation in MODELS[service]["operations"]]
 
 
+SERVICES_READ = {name: Service(name, model) for name, model in MODELS.items()}
+
+
+def _operation(name):
+    return SERVICES_READ[name[0]].operations[name[1]]
+
+
+SENDABLE = [name for name in OPERATIONS if not _operation(name).takes_events]  # The other needs HTTP/2; boto3 lacks it.
+HANDLED = [name for name in OPERATIONS if name in HANDLERS]
+
+
+def _has_body(name):
+    """Whether its request is a JSON object of members."""
+    model = MODELS[name[0]]
+    shape = model["shapes"].get(model["operations"][name[1]].get("input", {}).get("shape"), {"members": {}})
+    return "payload" not in shape and any("location" not in reference for reference in shape["members"].values())
+
+
+CASES = {
+    "each": OPERATIONS,
+    "sendable": SENDABLE,
+    "labelled": [name for name in OPERATIONS if "{" in _operation(name).uri],
+    "streaming": [name for name in SENDABLE if _operation(name).stream_member],
+    "answering": [name for name in SENDABLE if not _operation(name).stream_member],
+    "handled": HANDLED,
+    "tokened": [name for name in HANDLED if _operation(name).token_member and not _operation(name).stream_member],
+    "bodied": [name for name in HANDLED if _has_body(name)],
+    "absent": [name for name in OPERATIONS if name not in HANDLERS],
+}
+"""Arguments of tests, and the operations that each of them runs through."""
+
+
 def pytest_generate_tests(metafunc):
-    """A test that takes `each` runs for every operation of every service; with `handled`, for every handler."""
-    for argument, names in (("each", OPERATIONS), ("handled", [name for name in OPERATIONS if name in HANDLERS])):
+    for argument, names in CASES.items():
         if argument in metafunc.fixturenames:
             metafunc.parametrize(argument, names, ids=[":".join(name) for name in names])
 
@@ -40,7 +71,7 @@ def models():
 
 @pytest.fixture(scope="session")
 def services():
-    return {name: Service(name, model) for name, model in MODELS.items()}
+    return SERVICES_READ
 
 
 @pytest.fixture(scope="session")

@@ -34,12 +34,10 @@ def sent_by_botocore(model, serializer, params, prefix):
 
 
 @pytest.mark.parametrize("prefixed", [True, False])
-def test_what_botocore_sends_is_read_back(each, models, services, router, examples, official, serializer, prefixed):
-    service, name = each
+def test_what_botocore_sends_is_read_back(sendable, models, services, router, examples, official, serializer, prefixed):
+    service, name = sendable
     operation = services[service].operations[name]
-    if operation.takes_events:
-        pytest.skip("not callable from boto3: it needs HTTP/2")
-    for params in variants(each, models, examples):
+    for params in variants(sendable, models, examples):
         prefix = f"/{service}" if prefixed else ""
         method, path, query, headers, body = sent_by_botocore(
             official[service].operation_model(name), serializer, params, prefix
@@ -69,12 +67,10 @@ def found_without_prefix(router, method, path, body, operation):
     return router.find(method, f"/{operation.service.name}".encode() + path, body)
 
 
-def test_our_own_requests_are_botocores(each, models, services, examples, official, serializer):
+def test_our_own_requests_are_botocores(sendable, models, services, examples, official, serializer):
     """The requests that break traits are written by our own code: on valid values it must agree with botocore."""
-    service, name = each
-    if services[service].operations[name].takes_events:
-        pytest.skip("not callable from boto3: it needs HTTP/2")
-    for params in variants(each, models, examples):
+    service, name = sendable
+    for params in variants(sendable, models, examples):
         method, path, query, _, _ = sent_by_botocore(official[service].operation_model(name), serializer, params, "")
         ours = wire_request(models[service], name, params)
         operation = services[service].operations[name]
@@ -92,13 +88,11 @@ def _labels(params, model, name):
     }
 
 
-def test_each_broken_trait_is_named(each, models, services, router, examples):
-    service, name = each
+def test_each_broken_trait_is_named(sendable, models, services, router, examples):
+    service, name = sendable
     operation = services[service].operations[name]
-    if operation.takes_events:
-        pytest.skip("not callable from boto3: it needs HTTP/2")
     seen, problems = set(), []
-    for params in variants(each, models, examples):
+    for params in variants(sendable, models, examples):
         for fault in broken(models[service], name, params):
             if fault.place in seen:
                 continue
@@ -117,14 +111,12 @@ def test_each_broken_trait_is_named(each, models, services, router, examples):
     assert problems == []
 
 
-def test_every_path_part_survives_hostile_text(each, models, services, router, examples):
+def test_every_path_part_survives_hostile_text(labelled, models, services, router, examples):
     """Labels come back as they were, whatever they hold; the pattern then judges them."""
-    service, name = each
+    service, name = labelled
     shape = models[service]["operations"][name].get("input", {}).get("shape")
     members = models[service]["shapes"][shape]["members"] if shape else {}
     labels = [member for member, reference in members.items() if reference.get("location") == "uri"]
-    if not labels:
-        pytest.skip("its path has no labels")
     for text in ("a b", "é☃", "100%", "a+b", "a%2Fb", "?x=1#y", "arn:aws:bedrock:::x/y:z", urlencode({"a": "/"})):
         params = dict.fromkeys(labels, text)
         sent = wire_request(models[service], name, params)

@@ -34,12 +34,10 @@ def outputs(each, models, examples):
     return [makes.minimal(shape), *(makes.full(shape, choice=choice) for choice in range(makes.choices(shape)))]
 
 
-def test_botocore_reads_what_we_write(each, models, services, examples, official, parser):
-    service, name = each
+def test_botocore_reads_what_we_write(answering, models, services, examples, official, parser):
+    service, name = answering
     operation = services[service].operations[name]
-    if operation.stream_member:
-        pytest.skip("its answer is an event stream; its events have their own test")
-    for response in outputs(each, models, examples):
+    for response in outputs(answering, models, examples):
         encoded = operation.write(response)
         assert encoded.status == official[service].operation_model(name).http.get("responseCode", 200)
         model = official[service].operation_model(name)
@@ -56,11 +54,9 @@ def test_botocore_reads_what_we_write(each, models, services, examples, official
             assert encoded.body == b""
 
 
-def test_botocore_reads_every_event(each, models, services, examples, official):
-    service, name = each
+def test_botocore_reads_every_event(streaming, models, services, examples, official):
+    service, name = streaming
     operation = services[service].operations[name]
-    if operation.stream_member is None or operation.takes_events:
-        pytest.skip("its answer is no event stream")
     shapes = models[service]["shapes"]
     output = shapes[models[service]["operations"][name]["output"]["shape"]]
     union = shapes[output["members"][operation.stream_member]["shape"]]
@@ -77,11 +73,9 @@ def test_botocore_reads_every_event(each, models, services, examples, official):
     assert list(stream) == sent
 
 
-def test_mid_stream_errors_are_exceptions_of_the_stream(each, models, services, official):
-    service, name = each
+def test_mid_stream_errors_are_exceptions_of_the_stream(streaming, models, services, official):
+    service, name = streaming
     operation = services[service].operations[name]
-    if operation.stream_member is None or operation.takes_events:
-        pytest.skip("its answer is no event stream")
     shape = official[service].operation_model(name).output_shape.members[operation.stream_member]
     for kind in all_errors():
         member, payload = encode_event_error(make(kind), operation)
