@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import time
 from collections import Counter
@@ -27,6 +28,7 @@ from rocamadre.testing.requests import WireRequest, wire_request
 HANG_S = 20.0
 ALLOWED = frozenset({501, 503})
 FAKE = "rocamadre.fake-v1:0"
+_STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-5]\d\d) ")
 _KNOWN: Mapping[str, Any] = {"modelId": FAKE, "modelIdentifier": FAKE}
 _CREDENTIAL = {
     "authorization": (
@@ -264,10 +266,12 @@ class Fuzzer:
             return
         except OSError:
             pass  # A server may reset what it cannot read.
-        status = int(answer[9:12]) if answer.startswith(b"HTTP/1.") and answer[9:12].isdigit() else 0
-        self.tally.statuses[status] += 1
-        if status >= 500 and status not in ALLOWED:
-            self.tally.fault(f"{status} to raw {data[:400]!r}: {answer[:300]!r}")
+        statuses = [int(found) for found in _STATUS_LINE.findall(answer)]
+        final = [status for status in statuses if status >= 200]
+        self.tally.statuses[final[0] if final else 0] += 1
+        for status in final:  # Damaged bytes may read as two requests.
+            if status >= 500 and status not in ALLOWED:
+                self.tally.fault(f"{status} to raw {data[:400]!r}: {answer[:300]!r}")
 
 
 _RAW_HEADERS: tuple[list[bytes], ...] = (
