@@ -105,7 +105,7 @@ def train(chosen: argparse.Namespace, shape: Shape, length: int) -> tuple[Networ
         loop.Phase("pretrain", chosen.work / "pretrain.npy", chosen.rows, length, chosen.pretrain_minutes,
                    tokens=chosen.pretrain_tokens, warmup=0.03),
         loop.Phase("instruct", chosen.work / "instruct.npy", chosen.rows, length, chosen.instruct_minutes,
-                   tokens=chosen.instruct_tokens, decay=0.85),
+                   tokens=chosen.instruct_tokens, decay=0.25),
     )  # fmt: skip
     for phase in phases:
         loop.run_phase(phase, network=network, optimizer=optimizer, progress=progress, folder=chosen.work,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import corpus
 import phrases
-from tasks_made import asked, turn
+from tasks_made import REPEAT, asked, turn
 
 TATOEBA_ROWS = 12_000
 INTENT_ROWS = 3_000
@@ -37,6 +37,26 @@ def translation(data: Path, dice: random.Random) -> Iterator[dict]:
             wording = dice.choice(phrases.TRANSLATE[asked_in])
             target = phrases.LANGUAGE_NAMES[asked_in][second]
             yield turn(wording.format(target=target, text=row[first]), row[second])
+
+
+REPEATS = 12_000
+
+
+def repeats(data: Path, dice: random.Random) -> Iterator[dict]:
+    """Long runs of unrelated words of three languages to be written again: nothing but copying predicts them."""
+    texts = (
+        ("parallel-en-es/tatoeba.jsonl.gz", "en"),
+        ("parallel-en-es/tatoeba.jsonl.gz", "es"),
+        ("parallel-en-pt/pydocs.jsonl.gz", "pt"),
+    )
+    found: set[str] = set()
+    for path, language in texts:
+        for row in corpus.training_rows(data, path):
+            found.update(re.findall(r"\w+", row[language]))
+    words = sorted(found)
+    for _ in range(REPEATS):
+        text = dice.choice((" ", " ", " ", ", ")).join(dice.choices(words, k=dice.randint(5, 50)))
+        yield turn(dice.choice(REPEAT).format(text), text)
 
 
 QUOTE = {

@@ -1,5 +1,6 @@
 """The measures behind the card, against values worked out by hand."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from recipe_modules import load
+from recipe_modules import RECIPE, load
 
 sys.path.pop(0)
 
@@ -65,3 +66,15 @@ def test_json_objects(answer, good):
 def test_samples_are_fixed():
     assert questions.sample(list(range(100)), 5, "x") == questions.sample(list(range(100)), 5, "x")
     assert [ask.prompt for ask in questions.objects(count=6)] == [ask.prompt for ask in questions.objects(count=6)]
+
+
+def test_without_data_the_command_says_so_and_fails(tmp_path):
+    command = [sys.executable, str(RECIPE / "scores.py"), "--data", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "no training data" in ended.stderr
+
+
+def test_scoring_needs_no_torch():
+    code = "import scores, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=RECIPE, timeout=60, check=False).returncode == 0
