@@ -199,7 +199,7 @@ def test_templates_that_misbehave(template, message):
     started = time.monotonic()
     with pytest.raises(InvalidRequest, match=message):
         check_template(template)
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
 
 
 def test_the_template_of_a_configuration():

