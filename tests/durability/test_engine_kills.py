@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 
 from rocamadre.core.errors import ModelFailure
 from rocamadre.core.messages import Finish, GenerationRequest, Sampling
@@ -49,7 +50,8 @@ def in_pool(body, home, **settings):
         finally:
             await pool.close()
 
-    result = asyncio.run(run())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the server's
+        result = runner.run(run())
     assert not psutil.Process().children(recursive=True)
     return result
 
@@ -60,6 +62,8 @@ def test_kills_under_load(kind, tmp_path):
 
     async def body(pool):
         engine = await pool.engine(spec)
+        await ask(engine, 0)
+        files = psutil.Process().num_fds()
         outcomes = {"served": 0, "failed": 0}
         stop = asyncio.Event()
 
@@ -90,6 +94,7 @@ def test_kills_under_load(kind, tmp_path):
         await asyncio.gather(*clients)
         assert len(seen) == KILLS
         assert pool.status()[0].active == 0
+        assert psutil.Process().num_fds() <= files + 1
         return outcomes
 
     outcomes = in_pool(body, tmp_path, slots=4)

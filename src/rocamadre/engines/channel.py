@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from rocamadre.core.errors import InvalidRequest, ModelFailure, ModelTimeout
-from rocamadre.engines.frames import Frame, pack, receive_frame
+from rocamadre.engines.frames import LARGEST_BYTES, Frame, decoder, pack
 from rocamadre.engines.runner import NotDelivered
 
 _LAST = frozenset({"done", "invalid", "failure"})
@@ -101,7 +101,7 @@ class Channel:
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
             while True:
-                frame = await receive_frame(reader)
+                frame = await _receive(reader)
                 answers = self._open.get(frame[0])
                 if answers is not None:
                     answers.put_nowait(frame)
@@ -110,3 +110,15 @@ class Channel:
         finally:
             for request, answers in self._open.items():
                 answers.put_nowait((request, "failure", f"{self._name}: its process died while it worked on this"))
+
+
+async def _receive(reader: asyncio.StreamReader) -> Frame:
+    """The next frame.
+
+    Raises:
+        EOFError: the other side is gone (`asyncio.IncompleteReadError`), or what it sent is no frame.
+    """
+    size = int.from_bytes(await reader.readexactly(4), "big")
+    if size > LARGEST_BYTES:
+        raise EOFError(f"a frame of {size} bytes")
+    return decoder.decode(await reader.readexactly(size))

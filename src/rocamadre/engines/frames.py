@@ -6,7 +6,6 @@ Kinds to the child: an engine's verbs, `ping`, and `cancel`. Kinds from it: `ite
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from typing import Any, BinaryIO, TypeAlias
 
@@ -16,7 +15,7 @@ Frame: TypeAlias = tuple[int, str, Any]
 LARGEST_BYTES = 1 << 30
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[int, str, Any])
+decoder = msgspec.msgpack.Decoder(tuple[int, str, Any])
 
 
 def pack(frame: Frame) -> bytes:
@@ -32,21 +31,9 @@ def read_frame(file: BinaryIO) -> Frame | None:
         return None
     size = int.from_bytes(head, "big")
     body = file.read(size) if size <= LARGEST_BYTES else b""
-    return _decoder.decode(body) if len(body) == size else None
+    return decoder.decode(body) if len(body) == size else None
 
 
 def write_frame(connection: socket.socket, frame: Frame) -> None:
     """Send a frame, blocking."""
     connection.sendall(pack(frame))
-
-
-async def receive_frame(reader: asyncio.StreamReader) -> Frame:
-    """The next frame.
-
-    Raises:
-        EOFError: the other side is gone (`asyncio.IncompleteReadError`), or what it sent is no frame.
-    """
-    size = int.from_bytes(await reader.readexactly(4), "big")
-    if size > LARGEST_BYTES:
-        raise EOFError(f"a frame of {size} bytes")
-    return _decoder.decode(await reader.readexactly(size))

@@ -24,7 +24,7 @@ def test_threads_leave_a_core_free():
 
 def test_a_child_that_cannot_start_says_why(tmp_path):
     async def body():
-        with pytest.raises(ModelFailure, match="status 1.*No module named"):
+        with pytest.raises(ModelFailure, match=r"status 1.*No module named"):
             await ChildProcess.launch("rocamadre.no_such_module", {}, home=tmp_path, name="a/b c", threads=1)
 
     asyncio.run(body())

@@ -18,7 +18,6 @@ from tokenizers import Tokenizer
 
 from rocamadre.core.errors import InvalidRequest, RocamadreError
 from rocamadre.engines.childside import Inbox, begin, run
-from rocamadre.engines.embed.export import export_bert
 
 DEFAULT_MAX_TOKENS = 256
 ROUND_TEXTS = 64
@@ -40,6 +39,8 @@ class EmbeddingModel:
 
     def __init__(self, folder: Path, *, threads: int) -> None:
         if not (folder / "model.onnx").exists():
+            from rocamadre.engines.embed.export import export_bert  # noqa: PLC0415  (onnx slows every start)
+
             export_bert(folder, folder / "model.onnx")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
