@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from rocamadre.api.handlers import HANDLERS
 from rocamadre.testing.breakage import broken
 from rocamadre.testing.examples import Examples
-from rocamadre.testing.requests import wire_request
+from rocamadre.testing.requests import WireRequest, wire_request
 
 WORKING = None  # Set by the fixture below: conftest is no module to import from.
 COMMON = {"UnrecognizedClientException", "ThrottlingException", "AccessDeniedException"}
@@ -218,3 +218,13 @@ def test_arns_in_paths_in_every_spelling(live, models, path, prefix, slash):
     answer = live.send(type(sent)("POST", path, b"", sent.headers, sent.body))
     assert answer.status == 200, answer.body
     assert "[fake]" in json.loads(answer.body)["output"]["message"]["content"][0]["text"]
+
+
+def test_the_server_tells_its_own_coverage(live):
+    answer = live.send(WireRequest("GET", b"/coverage.json"))
+    assert answer.status == 200
+    content = json.loads(answer.body)
+    states = {(each["service"], each["operation"]): each["state"] for each in content["operations"]}
+    for name, handler in HANDLERS.items():
+        assert states[name] in (("partial",) if handler.missing else ("full", "partial"))
+    assert sum(state != "absent" for state in states.values()) == len(HANDLERS)
