@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from rocamadre.catalog.changes import RemoteSpec, remote_options
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.messages import Document, GenerationRequest, Message, Sampling, Text
 from rocamadre.core.settings import EngineSettings
@@ -19,8 +20,10 @@ def options(request, server_url, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "FAR_KEY"):
         monkeypatch.setenv(name, "testing")
     if request.param == "openai":
-        return {"protocol": "openai", "base_url": f"{server_url}/v1", "api_key_env": "FAR_KEY"}
-    return {"protocol": "bedrock", "endpoint_url": server_url, "region": "us-east-1"}
+        spec = RemoteSpec("far", FAKE, base_url=f"{server_url}/v1", key_env="FAR_KEY")
+    else:
+        spec = RemoteSpec("far", FAKE, endpoint_url=server_url, region="us-east-1")
+    return remote_options(spec)
 
 
 both = pytest.mark.parametrize("options", ["openai", "bedrock"], indirect=True)

@@ -162,7 +162,7 @@ def add_remote(host: Host, spec: RemoteSpec) -> Model:
         InvalidRequest: an address, region or variable is not of its form.
         Conflict: the name is taken.
     """
-    options = _remote_options(spec)
+    options = remote_options(spec)
     new_id = model_id(REMOTE_OWNER, spec.name)
     forget(host)
     known = snapshot(host)
@@ -191,7 +191,12 @@ def add_remote(host: Host, spec: RemoteSpec) -> Model:
     return snapshot(host).models[new_id]
 
 
-def _remote_options(spec: RemoteSpec) -> dict[str, str]:
+def remote_options(spec: RemoteSpec) -> dict[str, str]:
+    """What the remote engine is told of a model elsewhere (`engines/remote/`).
+
+    Raises:
+        InvalidRequest: an address, region or variable is not of its form.
+    """
     if bool(spec.base_url) == bool(spec.region):
         raise InvalidRequest("give either base_url of an OpenAI-compatible server or region of Amazon Bedrock")
     for name in ("base_url", "endpoint_url"):
@@ -207,13 +212,12 @@ def _remote_options(spec: RemoteSpec) -> dict[str, str]:
         raise InvalidRequest("key_env is the name of an environment variable, not the key itself")
     if not spec.model or spec.context_length < 1 or spec.dimensions < 0:
         raise InvalidRequest("model must be named, context_length at least 1 and dimensions at least 0")
-    kind = "openai" if spec.base_url else "bedrock"
     values = {
-        "kind": kind,
+        "protocol": "openai" if spec.base_url else "bedrock",
         "model": spec.model,
         "base_url": spec.base_url.rstrip("/"),
         "region": spec.region,
         "endpoint_url": spec.endpoint_url,
-        "key_env": spec.key_env,
+        "api_key_env": spec.key_env,
     }
     return {name: value for name, value in values.items() if value}

@@ -58,10 +58,10 @@ def test_a_remote_model(ctx):
     model = add_remote(ctx.platform, spec)
     assert (model.id, model.short_name, model.engine, model.path) == ("remote.gpt-4o-v1:0", "gpt-4o", "remote", None)
     assert model.options == {
-        "kind": "openai",
+        "protocol": "openai",
         "model": "gpt-4o",
         "base_url": "https://models.example/v1",
-        "key_env": "MODELS_KEY",
+        "api_key_env": "MODELS_KEY",
     }
     assert not resolve(ctx, "gpt-4o").aliased
     with pytest.raises(Conflict):
@@ -71,7 +71,7 @@ def test_a_remote_model(ctx):
         ctx.platform, RemoteSpec("titan", "amazon.titan-embed-text-v2:0", region="us-east-1", dimensions=1024)
     )
     assert vectors.embeds
-    assert vectors.options["kind"] == "bedrock"
+    assert vectors.options["protocol"] == "bedrock"
 
 
 @pytest.mark.parametrize(
