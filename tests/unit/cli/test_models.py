@@ -31,7 +31,7 @@ def test_aliases(roca):
 
 def test_remote_and_rm(roca):
     added = roca("models", "remote", "big", "llama", "--base-url", "http://127.0.0.1:9/v1", "--json").json
-    assert added["options"] == {"kind": "openai", "model": "llama", "base_url": "http://127.0.0.1:9/v1"}
+    assert added["options"] == {"protocol": "openai", "model": "llama", "base_url": "http://127.0.0.1:9/v1"}
     assert roca("models", "remote", "bad", "llama").code == 1
     assert roca("models", "rm", "big").code == 0
     assert roca("models", "rm", "big").code == 4
