@@ -19,6 +19,11 @@ from network import Shape
 
 MODEL_FOLDER = Path(__file__).resolve().parents[1]
 SHARE_ALIKE = "SA"
+STAGES = (
+    ("pretrain", "Pre-training, rows of 512"),
+    ("copy", "Copying, rows of 96"),
+    ("instruct", "Instruction tuning, rows of 512"),
+)
 HEAD = """# roca-mini
 
 A decoder language model of {parameters} parameters for English, Spanish and Portuguese, the default text model of
@@ -75,7 +80,13 @@ def budget(work: Path | None, hardware: str) -> dict:
     if work is not None:
         progress = asdict(loop.read_progress(work / "checkpoint.safetensors"))
         shards = {name: json.loads((work / f"{name}.json").read_text()) for name in ("pretrain", "instruct")}
-        kept = {"hardware": hardware, "progress": progress, "learnt share": round(shards["instruct"]["learnt"], 3)}
+        note = json.loads(path.read_text(encoding="utf-8")).get("note", "") if path.is_file() else ""
+        kept = {
+            "note": note,
+            "hardware": hardware,
+            "progress": progress,
+            "learnt share": round(shards["instruct"]["learnt"], 3),
+        }
         path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -88,7 +99,7 @@ def budget_text(spent: dict) -> str:
         "| Stage | Tokens read | Minutes | Last loss (nats per token) |",
         "|---|---|---|---|",
     ]
-    for stage, name in (("pretrain", "Pre-training"), ("instruct", "Instruction tuning")):
+    for stage, name in STAGES:
         tokens, minutes = progress["tokens"][stage], progress["seconds"][stage] / 60
         lines.append(f"| {name} | {tokens:,} | {minutes:.0f} | {progress['losses'][stage]:.2f} |")
     share = 100 * spent["learnt share"]
@@ -96,6 +107,7 @@ def budget_text(spent: dict) -> str:
         "",
         f"Hardware: {spent['hardware']}. {progress['steps']:,} steps of Muon (matrices) and AdamW (the rest), no preference",
         f"tuning. In instruction tuning the loss is taken on answers and on some plain text, {share:.0f} % of its tokens.",
+        *(["", spent["note"]] if spent.get("note") else []),
     ]
     return "\n".join(lines) + "\n"
 

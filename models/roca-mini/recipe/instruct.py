@@ -120,19 +120,25 @@ def pack_rows(pieces: Iterable[np.ndarray], *, length: int, pad: int, open_rows:
     return table.reshape(2, -1)
 
 
-def ordered(pools: dict[str, list[np.ndarray]], *, tokens: int, seed: int) -> list[np.ndarray]:
+def ordered(
+    pools: dict[str, list[np.ndarray]], shares: dict[str, float], *, tokens: int, seed: int
+) -> list[np.ndarray]:
     """Conversations in training order, so that every stretch holds the shares; a task that ends starts again."""
     dice = random.Random(seed)
-    names = sorted(name for name in pools if pools[name])
+    names = sorted(name for name in pools if pools[name] and name in shares)
     orders = {name: dice.sample(range(len(pools[name])), len(pools[name])) for name in names}
     used, given, chosen = dict.fromkeys(names, 0), dict.fromkeys(names, 0), []
     while sum(given.values()) < tokens:
-        name = min(names, key=lambda key: given[key] / SHARES[key])
+        name = min(names, key=lambda key: given[key] / shares[key])
         piece = pools[name][orders[name][used[name] % len(orders[name])]]
         used[name] += 1
         given[name] += piece.shape[1]
         chosen.append(piece)
     return chosen
+
+
+COPY_SHARES = {"repeat": 60, "copying": 10, "lookup": 10, "extraction": 5, "quotes": 5, "sentences": 10}
+"""The same for the short rows of the copying phase: attention learns to find a word among few before among many."""
 
 
 def make_shard(
@@ -144,12 +150,15 @@ def make_shard(
     tokens: int,
     length: int,
     seed: int,
+    shares: dict[str, float] = SHARES,
 ) -> None:
     """Write the shard, its mask, and beside them what went into it."""
-    pools = {name: encode(tokenizer, conversation, longest=length) for name, conversation in rows.items()}
+    pools = {
+        name: encode(tokenizer, conversation, longest=length) for name, conversation in rows.items() if name in shares
+    }
     pools["text"] = plain(documents, longest=length)
     counts = {name: {"rows": len(pool), "tokens": int(sum(p.shape[1] for p in pool))} for name, pool in pools.items()}
-    table = pack_rows(ordered(pools, tokens=tokens, seed=seed), length=length, pad=tokenizer.token_to_id(PAD))
+    table = pack_rows(ordered(pools, shares, tokens=tokens, seed=seed), length=length, pad=tokenizer.token_to_id(PAD))
     shuffled = np.random.default_rng(seed).permutation(table.shape[1] // length)
     table = table.reshape(2, -1, length)[:, shuffled].reshape(2, -1)
     learnt = float(table[1].mean())

@@ -41,6 +41,7 @@ WORK = MODEL_FOLDER.parents[1] / "build" / "roca-mini"
 GGUF_NAME = "roca-mini-q8_0.gguf"
 PRETRAIN_TOKENS, INSTRUCT_TOKENS = 12_000_000, 5_000_000
 INSTRUCT_TEXT_TOKENS = 2_000_000
+COPY_LENGTH, COPY_TOKENS = 96, 1_500_000
 """Sizes of the shards; a longer run goes over them again."""
 
 
@@ -49,8 +50,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("ROCA_DATA", corpus.DEFAULT_DATA)))
     parser.add_argument("--work", type=Path, default=WORK, help="folder for shards, checkpoints and the result")
     parser.add_argument("--pretrain-minutes", type=float, default=60, help="of training, set-up not counted")
+    parser.add_argument("--copy-minutes", type=float, default=8)
     parser.add_argument("--instruct-minutes", type=float, default=35)
     parser.add_argument("--pretrain-tokens", type=int, default=0, help="a budget in tokens instead of minutes")
+    parser.add_argument("--copy-tokens", type=int, default=0)
     parser.add_argument("--instruct-tokens", type=int, default=0)
     parser.add_argument("--rows", type=int, default=12, help="rows of 512 tokens in a batch")
     parser.add_argument("--seed", type=int, default=1)
@@ -66,14 +69,17 @@ def arguments() -> argparse.Namespace:
 def prepare_from_data(chosen: argparse.Namespace, shape: Shape, length: int) -> Tokenizer:
     """Tokenizer and both shards from the data folder; what is there already is kept."""
     work, seed = chosen.work, chosen.seed
-    pretrain, instructed, path = work / "pretrain.npy", work / "instruct.npy", work / "tokenizer.json"
+    pretrain, copied, instructed = work / "pretrain.npy", work / "copy.npy", work / "instruct.npy"
+    path = work / "tokenizer.json"
     if not (path.is_file() and pretrain.is_file()):
         documents = prepare.load_documents(corpus.find_data(chosen.data))
         tokenizer = prepare.make_tokenizer(documents, path, size=shape.vocabulary, seed=seed)
         prepare.make_pretraining_shard(documents, tokenizer, pretrain, tokens=PRETRAIN_TOKENS, seed=seed)
     tokenizer = Tokenizer.from_file(str(path))
-    if not instructed.is_file():
+    if not (instructed.is_file() and copied.is_file()):
         rows = instruct.conversations(corpus.find_data(chosen.data), seed=seed)
+        instruct.make_shard(rows, [], tokenizer, copied, tokens=COPY_TOKENS, length=COPY_LENGTH, seed=seed,
+                            shares=instruct.COPY_SHARES)  # fmt: skip
         latest = np.load(pretrain, mmap_mode="r")[-INSTRUCT_TEXT_TOKENS:]
         texts = packing.cut_documents(latest, tokenizer.token_to_id(vocabulary.BOS))
         instruct.make_shard(rows, texts, tokenizer, instructed, tokens=INSTRUCT_TOKENS, length=length, seed=seed)
@@ -90,13 +96,16 @@ def prepare_smoke(chosen: argparse.Namespace, shape: Shape, length: int) -> Toke
     packing.write_array(
         chosen.work / "pretrain.npy", packing.mix(pools, {"made": 1.0}, tokens=20_000, seed=chosen.seed)
     )
-    instruct.make_shard(smoke.conversations(chosen.seed), pools["made"], tokenizer, chosen.work / "instruct.npy",
-                        tokens=20_000, length=length, seed=chosen.seed)  # fmt: skip
+    rows = smoke.conversations(chosen.seed)
+    instruct.make_shard(rows, [], tokenizer, chosen.work / "copy.npy", tokens=10_000, length=COPY_LENGTH,
+                        seed=chosen.seed, shares=instruct.COPY_SHARES)  # fmt: skip
+    instruct.make_shard(rows, pools["made"], tokenizer, chosen.work / "instruct.npy", tokens=20_000, length=length,
+                        seed=chosen.seed)  # fmt: skip
     return tokenizer
 
 
 def train(chosen: argparse.Namespace, shape: Shape, length: int) -> tuple[Network, loop.Progress]:
-    """Both phases, from the newest checkpoint on."""
+    """Every phase, from the newest checkpoint on."""
     device = torch.device(chosen.device)
     network = loop.make_network(shape, seed=chosen.seed, device=device)
     optimizer = Optimizer(network, matrix_rate=0.02, vector_rate=0.003)
@@ -104,8 +113,10 @@ def train(chosen: argparse.Namespace, shape: Shape, length: int) -> tuple[Networ
     phases = (
         loop.Phase("pretrain", chosen.work / "pretrain.npy", chosen.rows, length, chosen.pretrain_minutes,
                    tokens=chosen.pretrain_tokens, warmup=0.03),
+        loop.Phase("copy", chosen.work / "copy.npy", chosen.rows * length // COPY_LENGTH, COPY_LENGTH,
+                   chosen.copy_minutes, tokens=chosen.copy_tokens),
         loop.Phase("instruct", chosen.work / "instruct.npy", chosen.rows, length, chosen.instruct_minutes,
-                   tokens=chosen.instruct_tokens, decay=0.25),
+                   tokens=chosen.instruct_tokens, decay=0.3),
     )  # fmt: skip
     for phase in phases:
         loop.run_phase(phase, network=network, optimizer=optimizer, progress=progress, folder=chosen.work,
@@ -131,7 +142,7 @@ def main() -> int:
     shape, length = (smoke.SHAPE, 128) if chosen.smoke else (Shape(), 512)
     if chosen.smoke:
         chosen.work = chosen.work / "smoke"
-        chosen.rows, chosen.pretrain_tokens, chosen.instruct_tokens = 4, 10_000, 10_000
+        chosen.rows, chosen.pretrain_tokens, chosen.copy_tokens, chosen.instruct_tokens = 4, 10_000, 5_000, 10_000
     if chosen.fresh and chosen.work.is_dir():
         shutil.rmtree(chosen.work)
     chosen.work.mkdir(parents=True, exist_ok=True)

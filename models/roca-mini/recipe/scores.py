@@ -40,7 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="JSON file; scores.json beside the model, none with --endpoint-url")
     parser.add_argument("--endpoint-url", help="a running Rocamadre; its Converse answers instead of the engine alone")
     parser.add_argument("--model-id", default="rocamadre.roca-mini-v1:0", help="with --endpoint-url")
-    parser.add_argument("--count", type=int, default=150, help="rows of each sample (reading: of each kind)")
+    parser.add_argument("--count", type=int, default=100, help="rows of each sample (reading: of each kind)")
     return parser.parse_args()
 
 

@@ -55,7 +55,7 @@ def repeats(data: Path, dice: random.Random) -> Iterator[dict]:
             found.update(re.findall(r"\w+", row[language]))
     words = sorted(found)
     for _ in range(REPEATS):
-        text = dice.choice((" ", " ", " ", ", ")).join(dice.choices(words, k=dice.randint(5, 50)))
+        text = dice.choice((" ", " ", " ", ", ")).join(dice.choices(words, k=dice.randint(3, dice.choice((10, 50)))))
         yield turn(dice.choice(REPEAT).format(text), text)
 
 

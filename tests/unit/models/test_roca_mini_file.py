@@ -17,7 +17,6 @@ sys.path.pop(0)
 
 FOLDER = RECIPE.parent
 GGUF = FOLDER / "roca-mini-q8_0.gguf"
-pytestmark = pytest.mark.skipif(not GGUF.is_file(), reason="the model is still being trained")
 TEXTS = (
     "The quick brown fox doesn't jump over 1234 lazy dogs.",
     "¿Dónde está el niño? ¡Mañana será otro día! 3,50 €",
