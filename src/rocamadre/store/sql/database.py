@@ -38,6 +38,17 @@ def open_database(home: Path, url: str = "") -> Engine:
     engine = create_engine(url or f"sqlite:///{home / 'platform.sqlite'}", pool_pre_ping=bool(url))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_pragmas)
+    try:
+        _migrate(engine, home)
+    except BaseException:
+        engine.dispose()
+        raise
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        os.chmod(engine.url.database, 0o600)
+    return engine
+
+
+def _migrate(engine: Engine, home: Path) -> None:
     with engine.begin() as connection:
         METADATA.create_all(connection)
         found = connection.execute(select(_version.c.version).where(_version.c.name == "platform")).scalar()
@@ -53,9 +64,6 @@ def open_database(home: Path, url: str = "") -> Engine:
                 for statement in MIGRATIONS[version]:
                     connection.exec_driver_sql(statement)
             connection.execute(_version.update().where(_version.c.name == "platform").values(version=SCHEMA_VERSION))
-    if engine.dialect.name == "sqlite" and engine.url.database:
-        os.chmod(engine.url.database, 0o600)
-    return engine
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
