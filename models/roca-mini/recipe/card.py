@@ -30,8 +30,11 @@ A decoder language model of {parameters} parameters for English, Spanish and Por
 Rocamadre (`rocamadre.roca-mini-v1:0`). Served from `roca-mini-q8_0.gguf` ({megabytes} MB); tuning starts from the
 dequantised weights of the same file, so what is tuned is what is served.
 
-**First edition, trained on a CPU. It shows that the whole path works; it is weak at everything**, writes fluent-looking
-text that is often wrong or senseless, knows hardly any facts, and must not be relied on.
+**First edition, trained for 70 minutes on one thread of a CPU. It proves that the whole path works (data, tokenizer,
+training, export, serving, scoring) and nothing more: it is not a usable assistant.** Its sentences are mostly broken, it
+knows no facts, it answers almost no question from a passage rightly and scores below trivial baselines (table below).
+What it has learnt are forms: to refuse in a fixed sentence, to write JSON and tool calls in the shape it was shown, and,
+just begun when the time was up, to copy a name from a short text.
 
 | | |
 |---|---|
@@ -43,10 +46,11 @@ text that is often wrong or senseless, knows hardly any facts, and must not be r
 """
 LIMITS = """## Limits and risks
 
-- The training budget above is thousands of times smaller than that of models people are used to. It will state falsehoods
+- The training budget above is a million times smaller than that of models people are used to. It will state falsehoods
   in a sure tone. Check everything; do not use it for decisions about people, health, law or money.
-- It copies its answers from the given text when it can, and refuses with one fixed sentence; how often that is right is in
-  the table. Text beyond some 500 tokens is read badly.
+- It refuses most questions with one fixed sentence, whether the text has the answer or not; its refusal score is no better
+  than always refusing. Below 50 in sentiment means that it often says something else than one of the two words.
+- Its perplexity is worse than after pre-training alone: the last stages had little plain text.
 - Bias: the texts are an encyclopedia of 2019, school books, software manuals and novels of the 19th century. Those
   novels carry the views of their time on women, race, religion and class, and the model has no safety tuning and no
   filter of its own. Its bias and toxicity have not been measured in this edition. Use guardrails in front of it.
@@ -107,6 +111,8 @@ def budget_text(spent: dict) -> str:
         "",
         f"Hardware: {spent['hardware']}. {progress['steps']:,} steps of Muon (matrices) and AdamW (the rest), no preference",
         f"tuning. In instruction tuning the loss is taken on answers and on some plain text, {share:.0f} % of its tokens.",
+        "Minutes include compiling and what other work on the machine took; work lost when the run was killed and restarted",
+        "(some minutes in all) is in neither column. The share of learnt tokens is that of the last instruction mix.",
         *(["", spent["note"]] if spent.get("note") else []),
     ]
     return "\n".join(lines) + "\n"

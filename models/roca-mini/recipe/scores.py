@@ -110,11 +110,13 @@ def summaries(answer: Answerer, data: Path, count: int) -> dict:
 
 
 def opinions(answer: Answerer, data: Path, count: int) -> dict:
-    """Sentiment accuracy; half the rows are of each label, so chance is 50."""
+    """Sentiment accuracy; half the rows are of each label, so guessing makes 50. Naming neither or both is wrong."""
     scores = {}
     for language, name in (("en", "SST-2"), ("pt", "PLUE SST-2")):
         asks = questions.opinions(data, language, count=2 * count)
-        right = [ask.gold[0] in answer(ask).lower() for ask in asks]
+        labels = phrases.SENTIMENT_LABELS[language]
+        named = [{label for label in labels if label in answer(ask).lower()} for ask in asks]
+        right = [found == set(ask.gold) for found, ask in zip(named, asks, strict=True)]
         scores[f"sentiment accuracy, {language} ({name})"] = measures.interval(right)
     return scores
 
