@@ -115,7 +115,8 @@ def opinions(answer: Answerer, data: Path, count: int) -> dict:
     for language, name in (("en", "SST-2"), ("pt", "PLUE SST-2")):
         asks = questions.opinions(data, language, count=2 * count)
         labels = phrases.SENTIMENT_LABELS[language]
-        named = [{label for label in labels if label in answer(ask).lower()} for ask in asks]
+        said = [answer(ask).lower() for ask in asks]
+        named = [{label for label in labels if label in text} for text in said]
         right = [found == set(ask.gold) for found, ask in zip(named, asks, strict=True)]
         scores[f"sentiment accuracy, {language} ({name})"] = measures.interval(right)
     return scores
