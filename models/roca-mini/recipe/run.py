@@ -61,6 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--eager", action="store_true", help="do not compile the network (no C++ compiler needed)")
     parser.add_argument("--fresh", action="store_true", help="forget an earlier run in --work")
+    parser.add_argument("--extend", action="store_true", help="go on with a finished run up to larger budgets")
     parser.add_argument("--smoke", action="store_true", help="tiny network, made-up text, seconds")
     parser.add_argument("--publish", action="store_true", help="copy the result to models/roca-mini and measure it")
     return parser.parse_args()
@@ -110,6 +111,8 @@ def train(chosen: argparse.Namespace, shape: Shape, length: int) -> tuple[Networ
     network = loop.make_network(shape, seed=chosen.seed, device=device)
     optimizer = Optimizer(network, matrix_rate=0.02, vector_rate=0.003)
     progress = loop.load_checkpoint(chosen.work, network, optimizer)
+    if chosen.extend:
+        progress.finished.clear()
     phases = (
         loop.Phase("pretrain", chosen.work / "pretrain.npy", chosen.rows, length, chosen.pretrain_minutes,
                    tokens=chosen.pretrain_tokens, warmup=0.03),
