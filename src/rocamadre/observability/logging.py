@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from rocamadre.core.errors import RocamadreError
 
 LOG_FILE = "server.jsonl"
@@ -43,6 +45,7 @@ _FILE_BYTES = 10_000_000
 _FILES_KEPT = 5
 _QUEUE_LENGTH = 10_000
 _CLOSE_TIMEOUT_S = 10.0
+_BATCH_S = 0.05
 _MESSAGE_LENGTH = 300
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 # A bearer token, a SigV4 signature, an AWS-shaped or our own key inside free text, such as another library's message.
@@ -113,6 +116,45 @@ class _Queued(logging.handlers.QueueHandler):
             self.dropped += 1
 
 
+class _Listener(logging.handlers.QueueListener):
+    """Writes what is queued a batch at a time: waking for each record would cost a busy server a tenth of its time."""
+
+    queue: queue.Queue[Any]
+
+    def dequeue(self, block: bool) -> Any:
+        """The next record; after a quiet spell, what comes within `_BATCH_S` of it follows at once."""
+        quiet = self.queue.empty()
+        record = self.queue.get(block)
+        if quiet and block and isinstance(record, logging.LogRecord):
+            time.sleep(_BATCH_S)
+        return record
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Write a record; flush with the last of a batch."""
+        super().handle(record)
+        if self.queue.empty():
+            for handler in self.handlers:
+                if isinstance(handler, _RotatingFile):
+                    handler.flush_batch()
+
+
+class _RotatingFile(logging.handlers.RotatingFileHandler):
+    """Rotates by the file's size alone; the standard handler formats each record a second time to foresee it."""
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:
+        """Whether the file has reached its size."""
+        if self.stream is None:
+            self.stream = self._open()
+        return self.maxBytes > 0 and self.stream.tell() >= self.maxBytes
+
+    def flush(self) -> None:
+        """Nothing after each record; `flush_batch` does it."""
+
+    def flush_batch(self) -> None:
+        """Hand what was written to the system."""
+        super().flush()
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object per line: `time`, `level`, `logger`, `event`, the call's fields, `error`."""
 
@@ -127,7 +169,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_text:
             line["error"] = record.exc_text
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return msgspec.json.encode(line, enc_hook=str).decode()
 
 
 class PlainFormatter(logging.Formatter):
@@ -155,9 +197,7 @@ def configure_logging(*, level: str = "INFO", folder: Path | None = None, termin
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / LOG_FILE
         os.close(os.open(path, os.O_CREAT | os.O_APPEND, 0o600))
-        file = logging.handlers.RotatingFileHandler(
-            path, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8"
-        )
+        file = _RotatingFile(path, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8")
         file.setFormatter(JsonFormatter())
         sinks.append(file)
     if terminal:
@@ -165,7 +205,7 @@ def configure_logging(*, level: str = "INFO", folder: Path | None = None, termin
         stream.setFormatter(PlainFormatter())
         sinks.append(stream)
     handler = _Queued()
-    listener = logging.handlers.QueueListener(handler.queue, *sinks)
+    listener = _Listener(handler.queue, *sinks)
     listener.start()
     root = logging.getLogger()
     root.addHandler(handler)

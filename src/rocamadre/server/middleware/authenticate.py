@@ -68,8 +68,13 @@ def _verified(exchange: Exchange, credential: Credential) -> Principal:
         if principal is None:
             raise _unrecognised(exchange)
         return principal
+    if not credential.service.startswith("bedrock"):
+        raise CommonError(
+            "InvalidSignatureException", 403, "Credential should be scoped to correct service: 'bedrock'."
+        )
     key = find_signing_key(*known, credential.access_key)
-    if key is None:
+    # Keys made here are long-term: a session token beside one was not issued here.
+    if key is None or credential.session_token is not None:
         raise _unrecognised(exchange)
     exchange.body = verify(
         credential,
