@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from rocamadre.engines.runner import NotDelivered
 QUESTION_TIMEOUT_S = 10.0
 _EVENT = b"data: "
 _LONGEST_LINE = 64 << 20
+_GATHER_S = 0.02
 
 
 class Candidate(msgspec.Struct):
@@ -109,14 +110,9 @@ class Transport:
         """
         patience = aiohttp.ClientTimeout(total=None, sock_read=self.reply_timeout_s)
         async with self._reply("/completion", {**body, "stream": True}, patience) as reply:
-            rest = b""
             try:
-                while data := await reply.content.readany():
-                    *lines, rest = (rest + data).split(b"\n\n")
-                    if len(rest) > _LONGEST_LINE:
-                        raise ModelFailure(f"{self._name}: an event of over {_LONGEST_LINE} bytes")
-                    if lines:
-                        yield [self._chunk(line) for line in lines]
+                async for lines in _gathered(reply.content):
+                    yield [self._chunk(line) for line in lines]
             finally:
                 reply.close()
 
@@ -156,6 +152,30 @@ class Transport:
             problem = Problem(data[:200].decode(errors="replace"), reply.status)
         problem.code = reply.status
         return _problem(self._name, problem)
+
+
+async def _gathered(content: aiohttp.StreamReader) -> AsyncGenerator[list[bytes], None]:
+    """Events as lines: the first and the last at once, between them those of `_GATHER_S` together.
+
+    A small model makes a thousand tokens a second. Sending each by itself would cost the machine a tenth of them, and
+    nobody reads fifty pieces a second.
+    """
+    ended = asyncio.Event()
+    content.on_eof(ended.set)
+    rest = b""
+    while True:
+        # What comes meanwhile waits in the reader's buffer without waking this task.
+        data = content.read_nowait() or await content.readany()
+        if not data:
+            return
+        *lines, rest = (rest + data).split(b"\n\n")
+        if len(rest) > _LONGEST_LINE:
+            raise ModelFailure(f"an event of over {_LONGEST_LINE} bytes")
+        if lines:
+            yield lines
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GATHER_S):
+                await ended.wait()
 
 
 def _problem(name: str, problem: Problem) -> RocamadreError:
