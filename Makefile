@@ -8,7 +8,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
 TORCH ?=
-PROMPT ?= What is a river?
+PROMPT ?= Who are you?
 WORKERS ?= 2
 export TORCH PROMPT
 

@@ -88,7 +88,7 @@ def root(context: click.Context, home: Path | None) -> None:
     \b
     Examples:
       roca up                              start the server
-      roca run roca-mini "What is a river?"
+      roca run roca-mini "Who are you?"
       roca env -- python app.py            run a program against it
     """
     context.obj = Session(home)

@@ -30,7 +30,7 @@ def run(session: Session, /, model: str, prompt: str | None, as_json: bool, stat
 
     \b
     Examples:
-      roca run roca-mini "What is a river?"
+      roca run roca-mini "Who are you?"
       roca run roca-mini --system "Answer in Spanish." < question.txt
       roca run amazon.nova-lite-v1:0 "Say hello" --max-tokens 20 --json
     """
