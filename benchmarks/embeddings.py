@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import aiohttp
+
 from benchmarks.harness import ROOT, report, server, spread
 from benchmarks.passages import passages
 
