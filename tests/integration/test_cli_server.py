@@ -210,7 +210,7 @@ def test_logs_hold_no_prompts(up):
     while "ConverseStream" not in (shown := up("logs", "-n", "100").stdout) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert "ConverseStream" in shown
-    assert not [path for path in (up.home / "logs").iterdir() if "very secret" in path.read_text(errors="replace")]
+    assert not [path for path in (up.home / "logs").rglob("*.*") if "very secret" in path.read_text(errors="replace")]
 
 
 def test_doctor_sees_the_server(up):

@@ -138,7 +138,9 @@ class PooledEngine:
             if loading:
                 await asyncio.wait(loading, return_when=asyncio.FIRST_COMPLETED)
             if not self.running and not any(copy.loading for copy in self._copies):
-                raise self._last_error or ModelFailure(f"{self.spec.model_id} stopped while it was being loaded")
+                # Without an error it did load, and died before this task was told.
+                reasons = "; ".join(copy.reason for copy in self._copies if copy.reason)
+                raise self._last_error or ModelFailure(f"{self.spec.model_id} stopped as it was loaded: {reasons}")
 
     async def unload(self) -> None:
         """Stop every copy; requests in flight get `ModelFailure`, the next one loads it again."""

@@ -140,13 +140,14 @@ def paging_secret(home: Path) -> bytes:
     path = home / "keys" / "paging.key"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    damaged = path.is_file() and path.stat().st_size != _SECRET
     try:
-        if not path.is_file() or path.stat().st_size != _SECRET:
+        if damaged or not path.is_file():
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(secrets.token_bytes(_SECRET))
-            if path.exists():
-                temporary.replace(path)  # Damaged: whatever it sealed is lost anyway.
+            if damaged:
+                temporary.replace(path)  # Whatever it sealed is lost anyway.
             else:
                 os.link(temporary, path)  # Fails if another process was first; then its secret holds.
     except FileExistsError:
