@@ -2,7 +2,7 @@
 
 `spec.options["protocol"]` says which: `openai` (`openai_wire.py`) or `bedrock` (`bedrock.py`); each explains its other
 options. Secrets never stand in the options: the OpenAI wire reads its key from an environment variable that they name,
-Bedrock uses the credentials that boto3 finds.
+Bedrock uses the credentials that boto3 finds. Bedrock was tested against a second Rocamadre only, not run on AWS.
 """
 
 from __future__ import annotations
