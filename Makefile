@@ -33,7 +33,7 @@ up:
 	@$(ROCA) models prepare
 	@$(ROCA) up
 	@echo; echo "> $$PROMPT"
-	@$(ROCA) run roca-mini "$$PROMPT" --max-tokens 64 --stats
+	@$(ROCA) run roca-mini "$$PROMPT" --max-tokens 64 --temperature 0 --stats
 	@printf '\n%s\n' 'Next:' '  eval "$$(make -s env)"      point this shell at it: python your_app.py now runs here' \
 		'  roca chat                  talk with the model (after the line above)' \
 		'  roca --help                everything else; README.md has a first program' \
