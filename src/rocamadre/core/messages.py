@@ -8,7 +8,14 @@ from typing import Any, Literal, TypeAlias
 
 Role: TypeAlias = Literal["user", "assistant"]
 StopReason: TypeAlias = Literal[
-    "end_turn", "max_tokens", "stop_sequence", "tool_use", "content_filtered", "model_context_window_exceeded"
+    "end_turn",
+    "max_tokens",
+    "stop_sequence",
+    "tool_use",
+    "content_filtered",
+    "malformed_tool_use",
+    "malformed_model_output",
+    "model_context_window_exceeded",
 ]
 
 
@@ -58,21 +65,47 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool answered, as text (JSON answers are serialised)."""
+    """What a tool answered.
+
+    Attributes:
+        id: Of the `ToolUse` that it answers.
+        text: Its answer; JSON is serialised, documents are text already.
+        media: Images, videos and sounds of the answer.
+    """
 
     id: str
     text: str
     is_error: bool = False
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """What the model thought before it answered."""
+    """What the model thought before it answered.
+
+    Attributes:
+        text: Its thoughts; empty when they are `redacted`.
+        signature: By which its maker recognises them; local models ignore it.
+        redacted: Thoughts that only the model's maker can read; local models ignore them.
+    """
 
     text: str
+    signature: str = ""
+    redacted: bytes = b""
 
 
-Block: TypeAlias = Text | Document | Media | ToolUse | ToolResult | Reasoning
+@dataclass(frozen=True, slots=True)
+class CachePoint:
+    """Everything before this place may be remembered for the next request.
+
+    Attributes:
+        ttl_s: How long the client wishes it to last, in seconds.
+    """
+
+    ttl_s: int = 300
+
+
+Block: TypeAlias = Text | Document | Media | ToolUse | ToolResult | Reasoning | CachePoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +127,21 @@ class ToolSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Whether the model must call a tool.
+
+    Attributes:
+        mode: `auto`: as it likes; `any`: at least one; `tool`: the one named; `none`: it must not.
+        name: Of the tool, with mode `tool`.
+        parallel: Whether one turn may hold several calls.
+    """
+
+    mode: Literal["auto", "any", "tool", "none"] = "auto"
+    name: str = ""
+    parallel: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How the next token is picked. `None` leaves the engine's own default.
 
@@ -110,6 +158,7 @@ class Sampling:
         frequency_penalty: In [-2, 2], times the token's count so far.
         presence_penalty: In [-2, 2], once for a token already there.
         logit_bias: Token id to an addend on its logit.
+        beams: Over 1 searches that many beams instead of sampling; for engines that can.
     """
 
     max_tokens: int | None = None
@@ -124,6 +173,7 @@ class Sampling:
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     logit_bias: Mapping[int, float] = field(default_factory=dict)
+    beams: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +186,10 @@ class GenerationRequest:
         prompt: Raw text to continue, no chat template applied; excludes `messages`.
         sampling: How tokens are picked.
         tools: Tools that the model may call.
-        tool_choice: `auto`, `any`, `none`, or a tool's name.
-        schema: JSON Schema that the answer must follow, or None.
+        tool_choice: Whether it must.
+        schema: JSON Schema that the answer must follow, or None; one that says nothing (`{}`) asks for any JSON.
+        cache_system: A cache point stands after the system prompt.
+        cache_tools: A cache point stands after the tools.
         logprobs: Report this many top candidates at each step, 0 to 20; None reports nothing.
         echo: Report the prompt's own tokens first (with `logprobs`, theirs too). Only with `prompt`.
     """
@@ -147,8 +199,10 @@ class GenerationRequest:
     prompt: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     tools: tuple[ToolSpec, ...] = ()
-    tool_choice: str = "auto"
+    tool_choice: ToolChoice = field(default_factory=ToolChoice)
     schema: Mapping[str, Any] | None = None
+    cache_system: bool = False
+    cache_tools: bool = False
     logprobs: int | None = None
     echo: bool = False
 
@@ -177,10 +231,11 @@ class Usage:
     """Tokens counted by the model that ran.
 
     Attributes:
-        input_tokens: Read, without those taken from the cache.
+        input_tokens: Read, without those below.
         output_tokens: Generated.
-        cache_read_tokens: Read from the cache.
-        cache_write_tokens: Written to the cache.
+        cache_read_tokens: Taken from what was remembered of earlier requests, and not read again. With cache points
+            in the request: of those before the last cache point.
+        cache_write_tokens: Read, and remembered because a cache point stands behind them.
     """
 
     input_tokens: int = 0
@@ -199,9 +254,11 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """Reasoning that follows."""
+    """Reasoning that follows; see `Reasoning`."""
 
     text: str
+    signature: str = ""
+    redacted: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ def _check_tools(request: GenerationRequest, rule: Rule) -> None:
     names = [tool.name for tool in request.tools]
     if rule.tool is not None and rule.tool.name not in names:
         raise InvalidRequest(f"a rule calls the tool {rule.tool.name!r}; the request offers: {', '.join(names) or '-'}")
-    if request.tool_choice not in ("auto", "none") and rule.tool is None:
+    if request.tool_choice.mode in ("any", "tool") and rule.tool is None:
         raise InvalidRequest("the fake engine calls a tool only where a rule says so; add a rule with `tool`")
 
 
