@@ -224,6 +224,7 @@ def test_requests(base_id, body, system, messages, sampling):
                     "input_tokens": 7,
                     "cache_creation_input_tokens": 0,
                     "cache_read_input_tokens": 0,
+                    "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
                     "output_tokens": 2,
                 },
             },
@@ -324,7 +325,12 @@ def test_claude_chunks():
         {
             "type": "message_delta",
             "delta": {"stop_reason": "stop_sequence", "stop_sequence": "\n\n"},
-            "usage": {"output_tokens": 2},
+            "usage": {
+                "input_tokens": 7,
+                "cache_creation_input_tokens": 0,
+                "cache_read_input_tokens": 0,
+                "output_tokens": 2,
+            },
         },
         {"type": "message_stop"},
     ]

@@ -62,11 +62,10 @@ def test_schema_failures(base_id, body, sentence):
 @pytest.mark.parametrize(
     ("base_id", "body", "what"),
     [
-        ("anthropic.claude-3-haiku-20240307-v1:0", CLAUDE | {"tools": [{"name": "x"}]}, "#/tools: .* tools"),
         (
             "anthropic.claude-3-haiku-20240307-v1:0",
-            CLAUDE | {"system": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]},
-            "#/system/0/cache_control: .* prompt caching",
+            CLAUDE | {"mcp_servers": [{"name": "x"}]},
+            "#/mcp_servers: .* MCP servers",
         ),
         ("amazon.nova-lite-v1:0", {"messages": [TURN], "toolConfig": {"tools": [1]}}, "#/toolConfig: .* tools"),
         ("meta.llama3-2-11b-instruct-v1:0", {"prompt": "a", "images": ["x"]}, "#/images: .* images"),
@@ -91,7 +90,7 @@ def test_empty_values_of_what_comes_later_are_fine():
         (
             "anthropic.claude-3-haiku-20240307-v1:0",
             CLAUDE | {"messages": [{"role": "assistant", "content": "a"}]},
-            "must start with a user message",
+            'first message must use the "user" role',
         ),
         (
             "anthropic.claude-3-haiku-20240307-v1:0",
