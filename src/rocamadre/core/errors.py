@@ -59,7 +59,7 @@ class FieldError:
 class InvalidRequest(RocamadreError):
     """The request is not valid."""
 
-    codes = ("ValidationException", "BadRequestException")
+    codes: tuple[str, ...] = ("ValidationException", "BadRequestException")
 
     def __init__(self, message: str | None = None, *, fields: tuple[FieldError, ...] = ()) -> None:
         super().__init__(message)
@@ -69,37 +69,37 @@ class InvalidRequest(RocamadreError):
 class NotFound(RocamadreError):
     """Nothing has this name here."""
 
-    codes = ("ResourceNotFoundException", "ValidationException")
+    codes: tuple[str, ...] = ("ResourceNotFoundException", "ValidationException")
 
 
 class Conflict(RocamadreError):
     """The name is taken, or the state does not allow it now."""
 
-    codes = ("ConflictException", "ResourceInUseException", "ValidationException")
+    codes: tuple[str, ...] = ("ConflictException", "ResourceInUseException", "ValidationException")
 
 
 class QuotaExceeded(RocamadreError):
     """A limit on how many may exist is reached."""
 
-    codes = ("ServiceQuotaExceededException", "TooManyTagsException", "ValidationException")
+    codes: tuple[str, ...] = ("ServiceQuotaExceededException", "TooManyTagsException", "ValidationException")
 
 
 class TooManyTags(RocamadreError):
     """A resource carries at most 50 tags."""
 
-    codes = ("TooManyTagsException", "ServiceQuotaExceededException", "ValidationException")
+    codes: tuple[str, ...] = ("TooManyTagsException", "ServiceQuotaExceededException", "ValidationException")
 
 
 class AccessDenied(RocamadreError):
     """You are known, but not allowed to do this."""
 
-    codes = ("AccessDeniedException", "ValidationException")
+    codes: tuple[str, ...] = ("AccessDeniedException", "ValidationException")
 
 
 class Throttled(RocamadreError):
     """Too many requests at once; try again in a moment."""
 
-    codes = ("ThrottlingException", "ServiceUnavailableException", "ValidationException")
+    codes: tuple[str, ...] = ("ThrottlingException", "ServiceUnavailableException", "ValidationException")
 
     def __init__(self, message: str | None = None, *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
@@ -109,43 +109,43 @@ class Throttled(RocamadreError):
 class Unavailable(RocamadreError):
     """The service cannot do this at the moment; try again."""
 
-    codes = ("ServiceUnavailableException", "InternalServerException", "DependencyFailedException")
+    codes: tuple[str, ...] = ("ServiceUnavailableException", "InternalServerException", "DependencyFailedException")
 
 
 class NotBuilt(RocamadreError):
     """Rocamadre does not have this yet; it is refused, never faked."""
 
-    codes = ("ValidationException",)
+    codes: tuple[str, ...] = ("ValidationException",)
 
 
 class MissingDependency(RocamadreError):
     """An optional package is not installed."""
 
-    codes = ("ValidationException", "InternalServerException")
+    codes: tuple[str, ...] = ("ValidationException", "InternalServerException")
 
 
 class Unknown(RocamadreError):
     """No part of this name is registered."""
 
-    codes = ("ValidationException",)
+    codes: tuple[str, ...] = ("ValidationException",)
 
 
 class ModelFailure(RocamadreError):
     """The model's process failed while it worked on this request."""
 
-    codes = ("ModelErrorException", "ModelStreamErrorException", "InternalServerException")
+    codes: tuple[str, ...] = ("ModelErrorException", "ModelStreamErrorException", "InternalServerException")
 
 
 class ModelTimeout(ModelFailure):
     """The model took longer than the deadline."""
 
-    codes = ("ModelTimeoutException", "ModelErrorException", "InternalServerException")
+    codes: tuple[str, ...] = ("ModelTimeoutException", "ModelErrorException", "InternalServerException")
 
 
 class ModelNotReady(ModelFailure):
     """The model is still being loaded; try again in a moment."""
 
-    codes = ("ModelNotReadyException", "ServiceUnavailableException", "InternalServerException")
+    codes: tuple[str, ...] = ("ModelNotReadyException", "ServiceUnavailableException", "InternalServerException")
 
 
 class CommonError(RocamadreError):
