@@ -1,7 +1,8 @@
 """A scripted engine without a model, for tests: users' and ours. Everything it says is marked as fake.
 
-It runs inside the server. Without rules it answers `[fake] You said: <last user text>`; a rule file
-(`fake_rules.py`) scripts answers, tool calls, delays and errors. The same request always gets the same answer.
+It runs inside the server. Without rules it answers `[fake] You said: <last user text>`, and where a schema or a tool
+call is asked for, a small value that follows the schema; a rule file (`fake_rules.py`) scripts answers, tool calls,
+delays and errors. The same request always gets the same answer.
 
 A token is a word together with the white space before it; white space at the very end belongs to the last word.
 Vectors are sums of one hash-made vector per word: equal texts are equal, texts that share words are near, and nothing
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 from collections.abc import AsyncGenerator, Sequence
 from functools import lru_cache
@@ -24,6 +26,7 @@ import numpy.typing as npt
 
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.messages import (
+    CachePoint,
     Document,
     Event,
     Finish,
@@ -42,8 +45,10 @@ from rocamadre.core.messages import (
     Usage,
 )
 from rocamadre.core.settings import EngineSettings
-from rocamadre.engines.fake_rules import ERRORS, Rule, find_rule, load_rules
+from rocamadre.engines.fake_rules import ERRORS, Rule, ToolCall, find_rule, load_rules
 from rocamadre.engines.protocol import Embeddings, LoadSpec, Rendered
+from rocamadre.engines.schema.instance import small_instance
+from rocamadre.engines.schema.subset import check_schema
 from rocamadre.engines.stops import StopFilter
 
 MARK = "[fake] "
@@ -115,7 +120,7 @@ class FakeEngine:
         input_tokens = self._checked_count(prompt)
         last = _last_user_text(request)
         rule = find_rule(self._rules, last, request.system) or _PLAIN
-        _check_tools(request, rule)
+        rule = _with_tools(request, rule)
         if rule.first_delay_s:
             await asyncio.sleep(rule.first_delay_s)
         if request.echo:
@@ -168,15 +173,28 @@ class FakeEngine:
         return count
 
 
-def _check_tools(request: GenerationRequest, rule: Rule) -> None:
-    """Refuse what no rule scripts."""
-    if request.schema is not None and rule.answer is None:
-        raise InvalidRequest("the fake engine follows a schema only where a rule gives the answer")
-    names = [tool.name for tool in request.tools]
-    if rule.tool is not None and rule.tool.name not in names:
-        raise InvalidRequest(f"a rule calls the tool {rule.tool.name!r}; the request offers: {', '.join(names) or '-'}")
-    if request.tool_choice.mode in ("any", "tool") and rule.tool is None:
-        raise InvalidRequest("the fake engine calls a tool only where a rule says so; add a rule with `tool`")
+def _with_tools(request: GenerationRequest, rule: Rule) -> Rule:
+    """The rule, with what a schema or a tool choice demands and no rule scripts.
+
+    Raises:
+        InvalidRequest: a rule calls a tool that the request does not offer, or a schema cannot be followed.
+    """
+    offered = {tool.name: tool for tool in request.tools}
+    if rule.tool is not None and rule.tool.name not in offered:
+        raise InvalidRequest(
+            f"a rule calls the tool {rule.tool.name!r}; the request offers: {', '.join(offered) or '-'}"
+        )
+    schema = None if request.schema is None else check_schema(request.schema, at="schema")
+    choice = request.tool_choice
+    if choice.mode in ("any", "tool") and rule.tool is None:
+        tool = offered[choice.name] if choice.mode == "tool" else request.tools[0]
+        plain = check_schema(tool.schema, at=f"tool {tool.name}", relax=not tool.strict)
+        return msgspec.structs.replace(rule, tool=ToolCall(tool.name, small_instance(plain, at=f"tool {tool.name}")))
+    if schema is not None and rule.answer is None:
+        return msgspec.structs.replace(
+            rule, answer=json.dumps(small_instance(schema, at="schema"), ensure_ascii=False), mark=False
+        )
+    return rule
 
 
 def _steps(
@@ -234,6 +252,8 @@ def _message_text(message: Message) -> str:
             parts.append(f"{block.name}: {block.text}")
         elif isinstance(block, ToolUse):
             parts.append(f"{block.name} {msgspec.json.encode(block.input).decode()}")
+        elif isinstance(block, CachePoint):
+            continue
         else:
             raise InvalidRequest(f"the fake engine reads text and documents, not {block.kind}")
     return " ".join(parts)

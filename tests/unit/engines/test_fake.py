@@ -14,6 +14,7 @@ from rocamadre.core.messages import (
     Sampling,
     Text,
     TextDelta,
+    ToolChoice,
     ToolSpec,
     ToolUseDelta,
     ToolUseStart,
@@ -129,11 +130,27 @@ def test_rule_calls_a_tool():
     assert events[-1].reason == "tool_use"
 
 
-def test_tool_that_is_not_offered_or_not_scripted_is_refused():
+def test_tool_that_is_not_offered_is_refused():
     with pytest.raises(InvalidRequest, match="book"):
         ask("a table", rules=[{"tool": {"name": "book"}}])
-    with pytest.raises(InvalidRequest, match="rule"):
-        ask("a table", tools=(ToolSpec("book", "", {}),), tool_choice="any")
+
+
+def test_a_tool_that_must_be_called_is_called_with_a_small_valid_input():
+    schema = {"type": "object", "properties": {"day": {"type": "string", "format": "date"}}, "required": ["day"]}
+    book, cook = ToolSpec("book", "", schema), ToolSpec("cook", "", {"type": "object"})
+    events = ask("a table", tools=(cook, book), tool_choice=ToolChoice("tool", "book"))
+    assert [type(each) for each in events[:2]] == [ToolUseStart, ToolUseDelta]
+    assert events[0].name == "book"
+    assert json.loads(events[1].json) == {"day": "2026-01-31"}
+    assert events[-1].reason == "tool_use"
+    assert ask("a table", tools=(cook, book), tool_choice=ToolChoice("any"))[0].name == "cook"
+
+
+def test_a_schema_is_followed_and_a_wrong_one_refused():
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}, "required": ["n"]}
+    assert json.loads(text_of(ask("hello", schema=schema))) == {"n": 3}
+    with pytest.raises(InvalidRequest, match="uniqueItems"):
+        ask("hello", schema={"type": "array", "uniqueItems": True})
 
 
 @pytest.mark.parametrize("kind", sorted(ERRORS))
