@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import rocamadre.api.anthropic.messages
+import rocamadre.api.anthropic.models
 import rocamadre.api.bedrock.foundation_models
 import rocamadre.api.bedrock.inference_profiles
+import rocamadre.api.bedrock.logging
 import rocamadre.api.bedrock.tags
 import rocamadre.api.bedrock_runtime.converse
 import rocamadre.api.bedrock_runtime.converse_stream

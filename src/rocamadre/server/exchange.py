@@ -56,7 +56,10 @@ class Exchange:
     @property
     def dialect(self) -> str:
         """Form of this request's errors: `bedrock`, `openai`, `anthropic` or `plain`."""
-        return self.route.dialect if self.route else "bedrock"
+        if self.route is not None:
+            return self.route.dialect
+        # What fails before its route is known, or has none.
+        return "anthropic" if self.raw_path.startswith(b"/anthropic/") else "bedrock"
 
     @property
     def operation_name(self) -> str:

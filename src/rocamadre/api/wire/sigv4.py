@@ -100,20 +100,27 @@ def parse_authorization(headers: Mapping[str, str], query: bytes) -> Credential 
     """
     authorization = headers.get("authorization")
     if authorization is None:
-        return _from_query(headers, query) if b"X-Amz-" in query else None
+        if b"X-Amz-" in query:
+            return _from_query(headers, query)
+        # Where Anthropic's clients put their key.
+        return _bearer(headers["x-api-key"]) if "x-api-key" in headers else None
     scheme, _, rest = authorization.strip().partition(" ")
     if scheme == ALGORITHM:
         return _from_header(headers, rest)
     if scheme.lower() == "bearer":
-        token = rest.strip()
-        if not token:
-            raise CommonError("MissingAuthenticationTokenException", 403, "Missing Authentication Token")
-        if not _BEARER.fullmatch(token):
-            raise _incomplete("Authorization header holds a bearer token with characters that no token has.")
-        return Credential("bearer", token=token)
+        return _bearer(rest)
     if not scheme:
         raise CommonError("MissingAuthenticationTokenException", 403, "Missing Authentication Token")
     raise _incomplete(f"Unsupported AWS 'algorithm': '{scheme[:40]}'; use {ALGORITHM} or Bearer.")
+
+
+def _bearer(text: str) -> Credential:
+    token = text.strip()
+    if not token:
+        raise CommonError("MissingAuthenticationTokenException", 403, "Missing Authentication Token")
+    if not _BEARER.fullmatch(token):
+        raise _incomplete("The request holds a bearer token with characters that no token has.")
+    return Credential("bearer", token=token)
 
 
 def _incomplete(message: str) -> CommonError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from rocamadre.api.anthropic.errors import error_reply as anthropic_error
 from rocamadre.api.http import Reply, json_reply
 from rocamadre.api.openai.errors import error_reply as openai_error
 from rocamadre.api.wire.failures import INTERNAL, declared_for, encode_error
@@ -39,6 +40,8 @@ def failure_reply(exchange: Exchange, error: RocamadreError) -> Reply:
     exchange.error_code = declared_for(error, operation).code
     if exchange.dialect == "openai":
         return openai_error(error)
+    if exchange.dialect == "anthropic":
+        return anthropic_error(error, exchange.request_id)
     if exchange.dialect == "plain":
         declared = declared_for(error, None)
         return json_reply({"error": declared.code, "message": error.message}, status=declared.status)

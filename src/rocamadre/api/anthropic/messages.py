@@ -1,0 +1,78 @@
+"""POST /v1/messages and /v1/messages/count_tokens of Anthropic's wire; batches are refused."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from rocamadre.api.anthropic.requests import check_headers, read_generation, read_json, told
+from rocamadre.api.anthropic.streams import stream_reply
+from rocamadre.api.http import HttpRequest, Reply, json_reply, route
+from rocamadre.api.inference.generation import begin, count_input, resolve_model
+from rocamadre.catalog.types import Resolved
+from rocamadre.core.context import Context
+from rocamadre.core.errors import InvalidRequest, NotBuilt
+from rocamadre.core.messages import GenerationRequest
+from rocamadre.engines.collect import Answer
+from rocamadre.engines.profiles.claude import model_name
+from rocamadre.engines.profiles.claude_body import COUNT_BODY, MESSAGES_BODY
+from rocamadre.engines.profiles.claude_read import cache_ttl_s
+from rocamadre.engines.profiles.claude_write import MessageChunks, write_message
+
+
+@route("POST", "/anthropic/v1/messages", "/v1/messages", dialect="anthropic")
+async def messages(ctx: Context, request: HttpRequest) -> Reply:
+    """Answer a conversation, whole or as a stream."""
+    body = read_json(request, MESSAGES_BODY)
+    resolved = resolve_model(ctx, body["model"])
+    asked = await read_generation(body, len(request.body))
+    head = {"id": f"msg_{uuid4().hex}", "model": model_name(resolved.base_id)}
+    ttl_s = cache_ttl_s(body)
+    if body.get("stream"):
+        counted = await _count(ctx, resolved, asked)
+        generation = await begin(ctx, resolved, asked)
+        return stream_reply(ctx, generation, asked, MessageChunks(head, counted, ttl_s=ttl_s))
+    generation = await begin(ctx, resolved, asked)
+    answer, _ = await generation.collect()
+    answer = Answer(answer.blocks, told(answer.finish, asked))
+    return json_reply(write_message(answer, head, ttl_s=ttl_s), headers={"request-id": ctx.request_id})
+
+
+@route("POST", "/anthropic/v1/messages/count_tokens", "/v1/messages/count_tokens", dialect="anthropic")
+async def count_message_tokens(ctx: Context, request: HttpRequest) -> Reply:
+    """Tokens that the model that will run reads of a request."""
+    body = read_json(request, COUNT_BODY)
+    resolved = resolve_model(ctx, body["model"])
+    if resolved.model.embeds:
+        raise InvalidRequest(f"model: {resolved.model.id} makes embeddings; it reads no messages")
+    counted = await count_input(ctx, resolved, await read_generation(body, len(request.body)))
+    return json_reply({"input_tokens": counted}, headers={"request-id": ctx.request_id})
+
+
+async def _count(ctx: Context, resolved: Resolved, asked: GenerationRequest) -> int:
+    """Tokens of the prompt, for a stream's first event; 0 where the model's engine cannot tell before it answers.
+
+    What is wrong with the prompt is found again, and raised, when the generation begins.
+    """
+    try:
+        return 0 if resolved.model.embeds else await count_input(ctx, resolved, asked)
+    except InvalidRequest:
+        return 0
+
+
+_BATCHES = "/anthropic/v1/messages/batches"
+
+
+@route("POST", _BATCHES, f"{_BATCHES}/{{}}/cancel", dialect="anthropic")
+@route("GET", _BATCHES, f"{_BATCHES}/{{}}", f"{_BATCHES}/{{}}/results", dialect="anthropic")
+@route("DELETE", f"{_BATCHES}/{{}}", dialect="anthropic")
+async def message_batches(ctx: Context, request: HttpRequest) -> Reply:
+    """Refused: batches are Bedrock's and OpenAI's here.
+
+    Raises:
+        NotBuilt: always.
+    """
+    check_headers(request)
+    raise NotBuilt(
+        "Rocamadre does not have Anthropic's message batches; send each message by itself, or use Amazon Bedrock's "
+        "CreateModelInvocationJob"
+    )
