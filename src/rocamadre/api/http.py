@@ -64,6 +64,10 @@ def json_reply(value: Any, *, status: int = 200, headers: Mapping[str, str] | No
     return Reply(status, {"content-type": "application/json", **(headers or {})}, msgspec.json.encode(value))
 
 
+class ClientGone(Exception):
+    """The client hung up before its request was complete."""
+
+
 Endpoint: TypeAlias = Callable[[Context, HttpRequest], Awaitable[Reply]]
 
 

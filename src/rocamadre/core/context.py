@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from rocamadre.core.clock import Clock
     from rocamadre.core.settings import Settings
     from rocamadre.engines.protocol import Engines
+    from rocamadre.invocations.log import InvocationLog
     from rocamadre.observability.metrics import Metrics
+    from rocamadre.store.objects.protocol import ObjectStores
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Platform:
         clock: The time.
         server: This process; None outside a server.
         budget: What principals may still spend in tokens.
+        invocations: Where calls of models are written down for those who want it; None for nowhere.
+        objects: Buckets and objects of every account; `objects.of(context.account)`. Always there in a server.
     """
 
     settings: Settings
@@ -52,6 +56,8 @@ class Platform:
     clock: Clock
     server: ServerInfo | None = None
     budget: TokenBudget = field(default_factory=TokenBudget)
+    invocations: InvocationLog | None = None
+    objects: ObjectStores = None  # type: ignore[assignment]  # Absent only where a test needs none.
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,12 +92,40 @@ class CatalogSettings(BaseModel):
     fake_rules: Path | None = Field(default=None, description="Rule file of the fake model `rocamadre.fake-v1:0`.")
 
 
+class NeighbourSettings(BaseModel):
+    """The services beside Bedrock that its clients need."""
+
+    model_config = _SECTION
+    s3_endpoint: str = Field(
+        default="", description="Base URL of an S3 to use instead of the built-in one; `aws`: Amazon's own."
+    )
+    sts_endpoint: str = Field(
+        default="", description="Where STS is instead of here; requests for it are refused and told so."
+    )
+    iam_endpoint: str = Field(
+        default="", description="Where IAM is instead of here; requests for it are refused and told so."
+    )
+    lambda_endpoint: str = Field(
+        default="", description="Where Lambda is instead of here; requests for it are refused and told so."
+    )
+    logs_endpoint: str = Field(
+        default="", description="Where CloudWatch Logs is instead of here; requests for it are refused and told so."
+    )
+    s3_sync: bool = Field(
+        default=True,
+        description="Whether a put waits until the disk has it; without, power loss may undo the last ones.",
+    )
+
+
 class LogSettings(BaseModel):
     """What is written down."""
 
     model_config = _SECTION
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least severity logged.")
     access: bool = Field(default=True, description="One line per request (never prompts or answers).")
+    invocation_flush_s: float = Field(
+        default=5.0, gt=0, description="Seconds that records of model invocations are gathered before delivery."
+    )
     otlp_endpoint: str = Field(default="", description="OpenTelemetry collector (HTTP) for spans; empty: none.")
 
 
@@ -117,6 +145,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = Field(default_factory=LimitSettings, description="Limits per principal.")
     engines: EngineSettings = Field(default_factory=EngineSettings, description="Engine processes.")
     catalog: CatalogSettings = Field(default_factory=CatalogSettings, description="Model ids.")
+    neighbours: NeighbourSettings = Field(default_factory=NeighbourSettings, description="Services beside Bedrock.")
     log: LogSettings = Field(default_factory=LogSettings, description="Logs and traces.")
 
     @classmethod

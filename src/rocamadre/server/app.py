@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 
 import rocamadre.api.endpoints  # noqa: F401  (registers every handler and endpoint)
-from rocamadre.api.http import Reply
+from rocamadre.api.http import ClientGone, Reply
 from rocamadre.api.wire.models import load_models
 from rocamadre.api.wire.operations import Service
 from rocamadre.api.wire.routes import Router
@@ -19,11 +19,13 @@ from rocamadre.observability.tracing import span
 from rocamadre.server.exchange import Exchange, compose
 from rocamadre.server.middleware.access import log_access
 from rocamadre.server.middleware.authenticate import authenticate
-from rocamadre.server.middleware.body import ClientGone, read_body
+from rocamadre.server.middleware.body import read_body
 from rocamadre.server.middleware.call import call
 from rocamadre.server.middleware.failures import answer_failures
 from rocamadre.server.middleware.idempotency import answer_once
+from rocamadre.server.middleware.invocation_log import log_invocations
 from rocamadre.server.middleware.limits import throttle
+from rocamadre.server.middleware.neighbours import find_neighbour
 from rocamadre.server.middleware.origin import check_origin
 from rocamadre.server.middleware.routing import find_operation
 
@@ -49,8 +51,10 @@ class Application:
         self._respond = compose(
             [
                 log_access,
+                log_invocations,
                 answer_failures,
                 check_origin,
+                find_neighbour,
                 read_body,
                 find_operation(Router(self.services)),
                 authenticate,
@@ -117,7 +121,8 @@ async def _send(reply: Reply, send: Send) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in reply.headers.items()]
     body = reply.body
     if isinstance(body, bytes):
-        if reply.status != 204:
+        # A neighbour that answers HEAD says how long the content would be.
+        if reply.status not in (204, 304) and "content-length" not in reply.headers:
             headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

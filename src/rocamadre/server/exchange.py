@@ -13,6 +13,7 @@ from rocamadre.core.context import Context, Platform, Principal
 
 if TYPE_CHECKING:
     from rocamadre.api.handlers import Handler
+    from rocamadre.api.neighbours.dispatch import NeighbourRequest
 
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -27,6 +28,8 @@ class Exchange:
         body: Empty until `read_body` has run.
         match: The Bedrock operation, once found.
         route: The plain endpoint, where the path is one's.
+        neighbour: The request as S3, STS, IAM, Lambda or Logs see it, where it is one of theirs; then none of `match`,
+            `route` and `handler` is set.
         handler: Set with `match` for the operations that exist here.
         context: Set by `authenticate`.
         body_read: Done once `receive` is free again, to tell when the client leaves.
@@ -45,6 +48,7 @@ class Exchange:
     body: bytes = b""
     body_read: asyncio.Future[None] | None = None
     match: Match | None = None
+    neighbour: NeighbourRequest | None = None
     handler: Handler | None = None
     route: Route | None = None
     path_values: tuple[str, ...] = ()
@@ -66,6 +70,8 @@ class Exchange:
         """For logs and metrics: bounded in number, never what the client made up."""
         if self.match is not None:
             return self.match.operation.name
+        if self.neighbour is not None:
+            return self.neighbour.operation or "unknown"
         return f"{self.route.method} {self.route.path}" if self.route else "unknown"
 
     @property
@@ -73,6 +79,8 @@ class Exchange:
         """For logs and metrics."""
         if self.match is not None:
             return self.match.operation.service.name
+        if self.neighbour is not None:
+            return self.neighbour.neighbour.name
         return self.route.dialect if self.route else "unknown"
 
 

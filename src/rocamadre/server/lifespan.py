@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,7 +16,9 @@ from rocamadre.core.context import Platform, ServerInfo
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.settings import ServerSettings, Settings
 from rocamadre.engines.pool import EnginePool
+from rocamadre.invocations.log import InvocationLog
 from rocamadre.observability.metrics import Metrics
+from rocamadre.store.objects.registry import open_objects
 from rocamadre.store.sql.database import open_database
 
 SERVER_FILE = "server.json"
@@ -47,19 +51,24 @@ def build_platform(settings: Settings, *, address: str) -> Platform:
     """Everything that requests need, opened and ready."""
     clock = SystemClock()
     metrics = Metrics()
-    return Platform(
+    platform = Platform(
         settings=settings,
         sql=open_database(settings.home, settings.database),
         engines=EnginePool(settings.engines, settings.home),
         metrics=metrics,
         clock=clock,
+        objects=open_objects(settings),
         server=ServerInfo(address, os.getpid(), clock.monotonic()),
     )
+    return replace(platform, invocations=InvocationLog(platform))
 
 
 async def close_platform(platform: Platform) -> None:
     """Stop every engine, close the database; leaves no process behind."""
+    if platform.invocations is not None:
+        await asyncio.to_thread(platform.invocations.close)
     await platform.engines.close()
+    platform.objects.close()
     platform.sql.dispose()
 
 

@@ -276,14 +276,65 @@ def verify(
         CommonError: InvalidSignatureException (403), ExpiredTokenException (403) for a signed URL past its time, or
             a code of the 400s for a body that is not what its headers announce.
     """
+    payload_hash = credential.payload_hash or (
+        UNSIGNED if credential.kind == "query" and credential.service == "s3" else _hash(body)
+    )
+    seed = verify_head(
+        credential,
+        secret=secret,
+        method=method,
+        raw_path=raw_path,
+        query=query,
+        headers=headers,
+        payload_hash=payload_hash,
+        now=now,
+    )
+    if payload_hash in STREAMING:
+        return decode_chunked(body, payload_hash, seed.signer(), _table(headers))
+    if credential.payload_hash is not None and payload_hash != UNSIGNED:
+        _check_payload(payload_hash, body, credential.service)
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """What the signatures of a body's chunks begin from.
+
+    Attributes:
+        key: The derived signing key.
+        scope: Timestamp and credential scope, a line each.
+        signature: The request's, verified.
+    """
+
+    key: bytes
+    scope: str
+    signature: str
+
+    def signer(self) -> ChunkSigner:
+        """Computes what the next chunk's signature must be."""
+        return ChunkSigner(self.key, self.scope, self.signature)
+
+
+def verify_head(
+    credential: Credential,
+    *,
+    secret: str,
+    method: str,
+    raw_path: bytes,
+    query: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    payload_hash: str,
+    now: datetime,
+) -> Seed:
+    """Check a request's signature without its body, which the caller checks against `payload_hash` as it arrives.
+
+    Args and errors are those of `verify`.
+    """
     if credential.kind == "bearer":
         raise ValueError("a bearer key carries no signature")
     _check_time(credential, now)
     table = _table(headers)
     _check_signed_headers(credential, table)
-    payload_hash = credential.payload_hash or (
-        UNSIGNED if credential.kind == "query" and credential.service == "s3" else _hash(body)
-    )
     head = b"%b\n%b\n" % (method.encode("latin-1", "replace"), _canonical_path(raw_path, credential.service))
     tail = _canonical_headers(credential, table) + payload_hash.encode("latin-1", "replace")
     key = signing_key(credential.access_key, secret, credential.date, credential.region, credential.service)
@@ -293,15 +344,18 @@ def verify(
         digest = sha256(head + canonical_query + tail).hexdigest()
         expected = hmac.digest(key, (preamble + digest).encode(), "sha256").hex()
         if hmac.compare_digest(expected, credential.signature):
-            break
-    else:
-        raise CommonError("InvalidSignatureException", 403, MISMATCH)
-    if payload_hash in STREAMING:
-        signer = ChunkSigner(key, f"{credential.amz_date}\n{scope}\n", credential.signature)
-        return decode_chunked(body, payload_hash, signer, table)
-    if credential.payload_hash is not None and payload_hash != UNSIGNED:
-        _check_payload(payload_hash, body, credential.service)
-    return body
+            return Seed(key, f"{credential.amz_date}\n{scope}\n", credential.signature)
+    raise CommonError("InvalidSignatureException", 403, MISMATCH)
+
+
+def check_expiry(credential: Credential, now: datetime) -> None:
+    """Refuse a signed URL that is past its time; others pass.
+
+    Raises:
+        CommonError: ExpiredTokenException, 403.
+    """
+    if credential.expires_s is not None:
+        _check_time(credential, now)
 
 
 @lru_cache(maxsize=1024)

@@ -8,6 +8,7 @@ from rocamadre.core.context import Context, Principal
 from rocamadre.core.errors import CommonError
 from rocamadre.identity.operations import find_bearer, find_signing_key
 from rocamadre.server.exchange import Exchange, Next
+from rocamadre.server.middleware.neighbours import neighbour_principal
 
 DEFAULT_ACCOUNT = "123456789012"
 
@@ -23,7 +24,9 @@ async def authenticate(exchange: Exchange, after: Next) -> Reply:
     """
     platform = exchange.platform
     required = platform.settings.server.auth == "required"
-    if exchange.route is not None and exchange.route.public:
+    if exchange.neighbour is not None:
+        principal, region = neighbour_principal(exchange, exchange.neighbour, DEFAULT_ACCOUNT)
+    elif exchange.route is not None and exchange.route.public:
         principal, region = Principal("anonymous", DEFAULT_ACCOUNT), platform.settings.server.region
     else:
         credential = parse_authorization(exchange.headers, exchange.query)

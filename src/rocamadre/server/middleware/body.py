@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 
-from rocamadre.api.http import Reply
+from rocamadre.api.http import ClientGone, Reply
 from rocamadre.core.errors import CommonError
 from rocamadre.server.exchange import Exchange, Next
 
 
-class ClientGone(Exception):
-    """The client hung up before its request was complete."""
-
-
 async def read_body(exchange: Exchange, after: Next) -> Reply:
-    """Read the body.
+    """Read the body, unless a neighbour streams it.
 
     Raises:
         CommonError: it is larger than `server.max_body_bytes` (413), or did not arrive in time (408).
         ClientGone: nobody is there to answer.
     """
+    if exchange.neighbour is not None and exchange.neighbour.stream is not None:
+        return await after(exchange)
     most = exchange.platform.settings.server.max_body_bytes
     declared = exchange.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most:

@@ -17,6 +17,7 @@ from rocamadre.api.wire.operations import Operation
 from rocamadre.core.context import Context
 from rocamadre.core.errors import CommonError, ModelTimeout, RocamadreError
 from rocamadre.server.exchange import Exchange
+from rocamadre.server.middleware.neighbours import call_neighbour
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,10 @@ async def call(exchange: Exchange) -> Reply:
     """
     context = exchange.context
     assert context is not None
-    reply = await (_call_endpoint if exchange.route is not None else _call_operation)(exchange, context)
+    if exchange.neighbour is not None:
+        reply = await call_neighbour(exchange, exchange.neighbour, context)
+    else:
+        reply = await (_call_endpoint if exchange.route is not None else _call_operation)(exchange, context)
     if context.reply_headers:
         reply.headers.update(context.reply_headers)
     exchange.notes.update(context.notes)

@@ -6,12 +6,11 @@ import asyncio
 import logging
 
 from rocamadre.api.anthropic.errors import error_reply as anthropic_error
-from rocamadre.api.http import Reply, json_reply
+from rocamadre.api.http import ClientGone, Reply, json_reply
 from rocamadre.api.openai.errors import error_reply as openai_error
 from rocamadre.api.wire.failures import INTERNAL, declared_for, encode_error
 from rocamadre.core.errors import ModelTimeout, RocamadreError
 from rocamadre.server.exchange import Exchange, Next
-from rocamadre.server.middleware.body import ClientGone
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +37,8 @@ def failure_reply(exchange: Exchange, error: RocamadreError) -> Reply:
     """An error in the dialect of the request."""
     operation = exchange.match.operation if exchange.match else None
     exchange.error_code = declared_for(error, operation).code
+    if exchange.neighbour is not None:
+        return exchange.neighbour.neighbour.errors(error, exchange.neighbour, exchange.request_id)
     if exchange.dialect == "openai":
         return openai_error(error)
     if exchange.dialect == "anthropic":

@@ -52,6 +52,8 @@ def find_operation(router: Router) -> Middleware:
     plain = PlainRoutes(ROUTES)
 
     async def step(exchange: Exchange, after: Next) -> Reply:
+        if exchange.neighbour is not None:
+            return await after(exchange)
         path = exchange.raw_path.decode("latin-1")
         found = plain.find(exchange.method, path)
         if found is not None:

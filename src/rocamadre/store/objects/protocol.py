@@ -20,6 +20,12 @@ class ObjectInfo:
         etag: Without quotes: the MD5 of the content in hexadecimal, or S3's form for an upload in parts.
         modified_at: Aware, UTC.
         metadata: What `x-amz-meta-` headers said, by lower-case name.
+        headers: What else is sent back with the content, by lower-case name: `cache-control`, `content-encoding`,
+            `content-disposition`, `content-language`, `expires`.
+        checksums: By algorithm (`crc32`, …) in Base64; of an upload in parts perhaps S3's checksum of checksums, `-N`.
+        checksum_type: `FULL_OBJECT`, `COMPOSITE`, or nothing where there is no checksum.
+        parts: How many parts it was uploaded in; 0 for a single put.
+        tags: By key.
     """
 
     bucket: str
@@ -29,6 +35,11 @@ class ObjectInfo:
     modified_at: datetime
     content_type: str = "binary/octet-stream"
     metadata: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    checksum_type: str = ""
+    parts: int = 0
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class ObjectStore(Protocol):
@@ -80,6 +91,10 @@ class ObjectStores(Protocol):
 
     def of(self, account: str) -> ObjectStore:
         """The objects that an account may see."""
+        ...
+
+    def forget(self, account: str) -> None:
+        """Remove an account's buckets with all that is in them; for the reset between tests."""
         ...
 
     def close(self) -> None:
