@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rocamadre.core.settings import Settings
     from rocamadre.engines.protocol import Engines
     from rocamadre.invocations.log import InvocationLog
+    from rocamadre.jobs.runner import JobRunner
     from rocamadre.observability.metrics import Metrics
     from rocamadre.store.objects.protocol import ObjectStores
 
@@ -46,6 +47,7 @@ class Platform:
         server: This process; None outside a server.
         budget: What principals may still spend in tokens.
         invocations: Where calls of models are written down for those who want it; None for nowhere.
+        jobs: Where work that outlives a request is left to be done. Always there in a server.
         objects: Buckets and objects of every account; `objects.of(context.account)`. Always there in a server.
     """
 
@@ -57,6 +59,7 @@ class Platform:
     server: ServerInfo | None = None
     budget: TokenBudget = field(default_factory=TokenBudget)
     invocations: InvocationLog | None = None
+    jobs: JobRunner = None  # type: ignore[assignment]  # Absent only where a test needs none.
     objects: ObjectStores = None  # type: ignore[assignment]  # Absent only where a test needs none.
 
 

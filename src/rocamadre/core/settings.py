@@ -117,6 +117,40 @@ class NeighbourSettings(BaseModel):
     )
 
 
+class JobSettings(BaseModel):
+    """Work that outlives requests."""
+
+    model_config = _SECTION
+    concurrency: int = Field(default=16, ge=1, le=256, description="Jobs that the worker does at a time.")
+
+
+class BatchSettings(BaseModel):
+    """Batch inference."""
+
+    model_config = _SECTION
+    concurrency: int = Field(
+        default=0, ge=0, le=1024, description="Records of one job in flight; 0: as many as the engine has slots."
+    )
+    min_records: int = Field(default=1, ge=0, description="Fewest records that a job may have (Amazon asks for 100).")
+    max_records: int = Field(default=1_000_000, ge=1, description="Most records that a job may have.")
+    max_file_bytes: int = Field(default=1_073_741_824, ge=1, description="Largest input file in bytes.")
+    max_job_bytes: int = Field(default=5_368_709_120, ge=1, description="Most bytes that a job's input files may have.")
+    max_record_bytes: int = Field(default=26_214_400, ge=1024, description="Longest record in bytes.")
+    retry_s: float = Field(
+        default=600.0, ge=0, description="Seconds that a record is tried again while the model is busy or not ready."
+    )
+
+
+class FileSettings(BaseModel):
+    """Files of the OpenAI wire."""
+
+    model_config = _SECTION
+    max_file_bytes: int = Field(default=536_870_912, ge=1, description="Largest file in bytes.")
+    max_account_bytes: int = Field(
+        default=107_374_182_400, ge=1, description="Bytes that all files of an account may have together."
+    )
+
+
 class LogSettings(BaseModel):
     """What is written down."""
 
@@ -146,6 +180,9 @@ class Settings(BaseSettings):
     engines: EngineSettings = Field(default_factory=EngineSettings, description="Engine processes.")
     catalog: CatalogSettings = Field(default_factory=CatalogSettings, description="Model ids.")
     neighbours: NeighbourSettings = Field(default_factory=NeighbourSettings, description="Services beside Bedrock.")
+    jobs: JobSettings = Field(default_factory=JobSettings, description="Work that outlives requests.")
+    batch: BatchSettings = Field(default_factory=BatchSettings, description="Batch inference.")
+    files: FileSettings = Field(default_factory=FileSettings, description="Files of the OpenAI wire.")
     log: LogSettings = Field(default_factory=LogSettings, description="Logs and traces.")
 
     @classmethod

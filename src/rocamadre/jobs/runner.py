@@ -149,7 +149,7 @@ class JobRunner(Protocol):
     def request_stop(self, tx: Connection, run_id: str) -> JobState | None:
         """Ask a run to stop, in the caller's transaction; None when there is no such run.
 
-        One that has not begun is stopped at once: the state returned says `stopped`, and the caller settles its own row.
+        One that has not begun is stopped at once: the state says `stopped`, and the caller settles its own row.
         """
         ...
 

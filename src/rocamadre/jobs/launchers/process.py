@@ -4,8 +4,8 @@
 python -m rocamadre.jobs.launchers.child MODULE RUN_DIR
 ```
 
-runs `MODULE.run(RunDir)` while it holds the folder's lock. Before that it writes `process.json` (pid and start time), so
-that a worker that was killed and restarted finds it. A child that is gone without a result is started again: the
+runs `MODULE.run(RunDir)` while it holds the folder's lock. Before that it writes `process.json` (pid and start time),
+so that a worker that was killed and restarted finds it. A child that is gone without a result is started again: the
 module goes on from what it left in the folder.
 """
 
@@ -97,7 +97,7 @@ class ProcessLauncher:
                 env=self._environment,
                 start_new_session=True,
             )
-        logger.info("job.process_started", extra={"module": module, "pid": process.pid})
+        logger.info("job.process_started", extra={"program": module, "pid": process.pid})
         return process
 
 
