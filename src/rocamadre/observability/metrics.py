@@ -48,6 +48,7 @@ METRICS: dict[str, Metric] = {
     "queued_requests": Metric("gauge", "Requests waiting for an engine.", ("model",)),
     "engine_memory_bytes": Metric("gauge", "Resident memory of an engine's process.", ("model",)),
     "engine_restarts": Metric("counter", "Times an engine's process died and was started again.", ("model",)),
+    "invocation_records": Metric("counter", "Records of model invocations, delivered or dropped.", ("result",)),
     "server_memory_bytes": Metric("gauge", "Resident memory of the server's process."),
 }
 """Every metric there is, by the name used in the code; on the wire each is prefixed with `rocamadre_`."""
