@@ -1,65 +1,31 @@
-"""Documents as text: txt, md, csv and html."""
+"""Documents in requests: their names, their number, and their text."""
 
 from __future__ import annotations
 
-import codecs
 import re
 
-from rocamadre.core.errors import InvalidRequest, NotBuilt
-from rocamadre.engines.profiles.html_text import html_text
+from rocamadre.core.errors import InvalidRequest
+from rocamadre.documents import reading
+from rocamadre.documents.reading import decode_text as decode_text
+from rocamadre.documents.types import MOST_BYTES as MOST_BYTES
 
-TEXT_FORMATS = ("txt", "md", "csv", "html")
-LATER_FORMATS = ("pdf", "doc", "docx", "xls", "xlsx")
-MOST_BYTES = 4_718_592
-"""4.5 MB, Amazon Bedrock's limit for one document."""
 MOST_DOCUMENTS = 5
-
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _NAME_CHARACTERS = re.compile(r"[\w\s()\[\]-]+")
 
 
 def read_document(data: bytes, format_: str | None, *, at: str) -> str:
-    """A document's text.
+    """A document's text, with pages and sheets marked. Blocks for pdf, docx and xlsx: call it in a thread.
 
     Args:
         data: The file.
-        format_: One of `TEXT_FORMATS`.
+        format_: One of `documents.reading.FORMATS`.
         at: Where it stands in the request, for errors.
 
     Raises:
-        NotBuilt: a format that comes later.
-        InvalidRequest: too large, or not text.
+        InvalidRequest: see `documents.reading.read_document`.
+        Throttled: too many documents are being read at this moment.
     """
-    if format_ is None:
-        raise InvalidRequest(f"{at}: the document's format is missing; formats taken: {', '.join(TEXT_FORMATS)}")
-    if format_ not in TEXT_FORMATS:
-        raise NotBuilt(
-            f"{at}: Rocamadre does not read {format_} documents yet; formats taken: {', '.join(TEXT_FORMATS)}"
-        )
-    if len(data) > MOST_BYTES:
-        raise InvalidRequest(f"{at}: the document has {len(data)} bytes; at most {MOST_BYTES} are taken")
-    text = decode_text(data, at=at)
-    return html_text(text) if format_ == "html" else text
-
-
-def decode_text(data: bytes, *, at: str) -> str:
-    """Bytes as text: by their byte order mark, else UTF-8, else Windows-1252.
-
-    Raises:
-        InvalidRequest: they are no text.
-    """
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            try:
-                return data.decode(encoding)
-            except UnicodeDecodeError as error:
-                raise InvalidRequest(f"{at}: the document is not valid {encoding}: {error.reason}") from error
-    if b"\0" in data:
-        raise InvalidRequest(f"{at}: the document is a binary file, not text; formats taken: {', '.join(TEXT_FORMATS)}")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+    return reading.read_document(data, format_, at=at).text
 
 
 def check_name(name: str, *, at: str) -> None:

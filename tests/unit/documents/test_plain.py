@@ -2,9 +2,12 @@ import time
 
 import pytest
 
-from rocamadre.core.errors import InvalidRequest, NotBuilt
-from rocamadre.engines.profiles.documents import check_name, decode_text, read_document
-from rocamadre.engines.profiles.html_text import html_text
+from rocamadre.core.errors import InvalidRequest
+from rocamadre.documents.html_text import html_text
+from rocamadre.documents.reading import FORMATS, decode_text, read_document
+from rocamadre.documents.types import Limits
+from rocamadre.engines.profiles.documents import check_name
+from rocamadre.engines.profiles.documents import read_document as text_of_document
 
 
 @pytest.mark.parametrize(
@@ -67,10 +70,38 @@ def test_hostile_html_takes_linear_time(unit):
     assert time.perf_counter() - began < 60  # Anything worse than linear would take hours.
 
 
-@pytest.mark.parametrize("form", ["pdf", "doc", "docx", "xls", "xlsx"])
-def test_later_formats(form):
-    with pytest.raises(NotBuilt, match=f"does not read {form} documents yet; formats taken: txt, md, csv, html"):
+@pytest.mark.parametrize(("form", "better"), [("doc", "docx"), ("xls", "xlsx")])
+def test_old_binary_formats_say_what_to_save_them_as(form, better):
+    with pytest.raises(InvalidRequest, match=f"x: {form} is an old binary format .*; save the file as {better}"):
         read_document(b"x", form, at="x")
+
+
+def test_a_format_must_be_given_and_known():
+    with pytest.raises(InvalidRequest, match=r"format is missing; formats taken: " + ", ".join(FORMATS)):
+        read_document(b"x", None, at="x")
+    with pytest.raises(InvalidRequest, match="'odt' is not a format that is read; formats taken: pdf"):
+        read_document(b"x", "odt", at="x")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_size_and_emptiness(form):
+    with pytest.raises(InvalidRequest, match="has 4718593 bytes; at most 4718592"):
+        read_document(bytes(4_718_593), form)
+    with pytest.raises(InvalidRequest, match="the document is empty"):
+        read_document(b"", form)
+
+
+def test_text_has_a_limit_of_characters():
+    assert read_document(b"a" * 10, "txt", limits=Limits(characters=10)).text == "a" * 10
+    with pytest.raises(InvalidRequest, match="has 11 characters; at most 10"):
+        read_document(b"a" * 11, "md", limits=Limits(characters=10))
+
+
+def test_plain_text_is_one_part_without_a_mark():
+    document = read_document("id;país\n1;España\n".encode(), "csv")
+    assert [(part.kind, part.name) for part in document.parts] == [("body", "")]
+    assert document.text == text_of_document("id;país\n1;España\n".encode(), "csv", at="x") == "id;país\n1;España\n"
+    assert not read_document(b" \n ", "txt").has_text
 
 
 @pytest.mark.parametrize("name", ["report", "Informe (2026) [final]", "año-nuevo", "a b c"])
