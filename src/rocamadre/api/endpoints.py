@@ -12,9 +12,11 @@ import rocamadre.api.bedrock_runtime.converse
 import rocamadre.api.bedrock_runtime.converse_stream
 import rocamadre.api.bedrock_runtime.count_tokens
 import rocamadre.api.bedrock_runtime.invoke_model
+import rocamadre.api.openai.absent
 import rocamadre.api.openai.chat
 import rocamadre.api.openai.completions
 import rocamadre.api.openai.embeddings
 import rocamadre.api.openai.models
+import rocamadre.api.openai.responses
 import rocamadre.api.platform.coverage
 import rocamadre.api.platform.endpoints  # noqa: F401

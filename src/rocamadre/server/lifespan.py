@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from rocamadre import __version__
+from rocamadre.api.openai.background import stop_all
 from rocamadre.core.clock import SystemClock
 from rocamadre.core.context import Platform, ServerInfo
 from rocamadre.core.errors import InvalidRequest
@@ -65,6 +66,7 @@ def build_platform(settings: Settings, *, address: str) -> Platform:
 
 async def close_platform(platform: Platform) -> None:
     """Stop every engine, close the database; leaves no process behind."""
+    await stop_all(platform.sql)
     if platform.invocations is not None:
         await asyncio.to_thread(platform.invocations.close)
     await platform.engines.close()

@@ -14,46 +14,66 @@ from rocamadre.api.http import HttpRequest, Reply, json_reply, route
 from rocamadre.api.inference.generation import begin, resolve_model
 from rocamadre.api.openai.chat_messages import read_messages
 from rocamadre.api.openai.fields import Fields, read_fields
+from rocamadre.api.openai.formats import read_format
+from rocamadre.api.openai.parts import read_aside
 from rocamadre.api.openai.requests import (
     SHARED,
     Delivery,
     add_usage,
+    check_caching,
+    check_effort,
     finish_reason,
     read_delivery,
     read_sampling,
+    read_service_tier,
     seed_of,
     write_usage,
 )
 from rocamadre.api.openai.streams import Events, collect_all, open_events, sse, sse_reply
+from rocamadre.api.openai.tools import read_tools, write_arguments
 from rocamadre.core.context import Context
-from rocamadre.core.messages import Finish, GenerationRequest, ReasoningDelta, TextDelta, TokenLogprob, Usage
+from rocamadre.core.messages import (
+    Event,
+    Finish,
+    GenerationRequest,
+    ReasoningDelta,
+    TextDelta,
+    TokenLogprob,
+    ToolUse,
+    ToolUseDelta,
+    ToolUseStart,
+    Usage,
+)
 from rocamadre.engines.collect import Answer
 from rocamadre.engines.profiles.sampling import MOST_TOKENS
 
 _LATER = {
-    "tools": "tools",
-    "functions": "tools",
-    "function_call": "tools",
-    "parallel_tool_calls": "tools",
     "audio": "audio",
+    "moderation": "moderation",
     "prediction": "predicted outputs",
-    "reasoning_effort": "reasoning effort",
-    "verbosity": "verbosity",
-    "web_search_options": "web search",
     "store": "stored completions",
+    "web_search_options": "web search",
 }
 _KNOWN = SHARED | frozenset(
     {
         *_LATER,
+        "function_call",
+        "functions",
         "max_completion_tokens",
         "messages",
         "modalities",
+        "parallel_tool_calls",
         "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning_effort",
         "response_format",
         "safety_identifier",
         "service_tier",
         "tool_choice",
+        "tools",
         "top_logprobs",
+        "verbosity",
     }
 )
 
@@ -66,9 +86,12 @@ async def chat_completions(ctx: Context, request: HttpRequest) -> Reply:
     if not isinstance(model, str):
         raise fields.wrong_type("model", "a string")
     delivery = read_delivery(fields)
-    asked = _read(fields)
+    asked = await read_aside(request, partial(_read, fields))
+    tier = read_service_tier(fields)
     resolved = resolve_model(ctx, model)
-    head = {"id": f"chatcmpl-{uuid4().hex}", "created": int(ctx.platform.clock.now().timestamp())}
+    head: dict[str, Any] = {"id": f"chatcmpl-{uuid4().hex}", "created": int(ctx.platform.clock.now().timestamp())}
+    if tier:
+        head["service_tier"] = tier
     starts = [partial(begin, ctx, resolved, each) for each in _choices(asked, delivery.choices)]
     if delivery.stream:
         chunks = _Chunks({**head, "model": resolved.model.id}, delivery, logprobs=asked.logprobs is not None)
@@ -77,9 +100,8 @@ async def chat_completions(ctx: Context, request: HttpRequest) -> Reply:
     answers = await collect_all(starts)
     return json_reply(
         {
-            "id": head["id"],
+            **head,
             "object": "chat.completion",
-            "created": head["created"],
             "model": resolved.model.id,
             "choices": [_choice(place, answer, asked.logprobs is not None) for place, answer in enumerate(answers)],
             "usage": write_usage(add_usage([answer.finish.usage for answer in answers])),
@@ -90,15 +112,15 @@ async def chat_completions(ctx: Context, request: HttpRequest) -> Reply:
 def _read(fields: Fields) -> GenerationRequest:
     fields.only(_KNOWN)
     fields.refuse(_LATER)
-    fields.choice("tool_choice", ("none", "auto"))
-    fields.choice("service_tier", ("auto", "default"))
-    fields.text("prompt_cache_key")
+    for name, instead in (("functions", "tools"), ("function_call", "tool_choice")):
+        if name in fields:
+            raise fields.unsupported(name, f"functions gave way to tools; send {instead!r}")
+    check_caching(fields)
+    check_effort(fields, "reasoning_effort")
+    check_effort(fields, "verbosity")
     fields.text("safety_identifier")
     if fields.raw("modalities") not in (None, ["text"]):
         raise fields.wrong("modalities", "only ['text'] is taken")
-    form = fields.record("response_format")
-    if form.raw("type") not in (None, "text"):
-        raise form.wrong("type", "Rocamadre does not have structured output yet; only 'text' is taken")
     top = fields.integer("top_logprobs", 0, 20)
     wanted = fields.flag("logprobs")
     if top is not None and not wanted:
@@ -106,9 +128,17 @@ def _read(fields: Fields) -> GenerationRequest:
     max_tokens = fields.integer("max_completion_tokens", 1, MOST_TOKENS)
     if max_tokens is None:
         max_tokens = fields.integer("max_tokens", 1, MOST_TOKENS)
-    system, messages = read_messages(fields)
+    tools = read_tools(fields, nested=True)
+    conversation = read_messages(fields)
     return GenerationRequest(
-        messages, system, sampling=read_sampling(fields, max_tokens), logprobs=(top or 0) if wanted else None
+        conversation.messages,
+        conversation.system,
+        sampling=read_sampling(fields, max_tokens),
+        tools=tools.specs,
+        tool_choice=tools.choice,
+        schema=read_format(fields, "response_format", nested=True),
+        cache_system=conversation.cache_system,
+        logprobs=(top or 0) if wanted else None,
     )
 
 
@@ -122,15 +152,24 @@ def _choices(asked: GenerationRequest, count: int) -> list[GenerationRequest]:
 
 
 def _choice(place: int, answer: Answer, logprobs: bool) -> dict[str, Any]:
+    calls = [block for block in answer.blocks if isinstance(block, ToolUse)]
     message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
     if answer.reasoning:
         message["reasoning_content"] = answer.reasoning
+    if calls:
+        message["content"] = answer.text or None
+        message["tool_calls"] = [_call(call) for call in calls]
     return {
         "index": place,
         "message": message,
         "logprobs": write_logprobs(answer.logprobs) if logprobs else None,
         "finish_reason": finish_reason(answer.finish),
     }
+
+
+def _call(call: ToolUse) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": write_arguments(call.input)}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def write_logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
@@ -184,14 +223,34 @@ class _Chunks:
         """The last chunk, without choices."""
         return sse({**self._head, "choices": [], "usage": write_usage(usage)})
 
+    def begin(self, place: int, first: Event) -> bytes:
+        """The chunk that says who speaks. Content is null where a call comes first, as there may be none."""
+        content = None if isinstance(first, ToolUseStart) else ""
+        return self.other(place, {"role": "assistant", "content": content, "refusal": None})
+
+    def call(self, place: int, index: int, event: ToolUseStart | ToolUseDelta) -> bytes:
+        """A piece of a tool call: its id and name first, then its arguments bit by bit."""
+        call: dict[str, Any] = {"index": index}
+        if isinstance(event, ToolUseStart):
+            call |= {"id": event.id, "type": "function", "function": {"name": event.name, "arguments": ""}}
+        else:
+            call["function"] = {"arguments": event.json}
+        return self.other(place, {"tool_calls": [call]})
+
 
 async def _pieces(events: Events, chunks: _Chunks, choices: int) -> AsyncGenerator[bytes, None]:
-    for place in range(choices):
-        yield chunks.other(place, {"role": "assistant", "content": "", "refusal": None})
+    calls = [-1] * choices
+    begun = [False] * choices
     usages: list[Usage] = []
     async for place, event in events:
+        if not begun[place]:
+            begun[place] = True
+            yield chunks.begin(place, event)
         if type(event) is TextDelta:
             yield chunks.text(place, event)
+        elif isinstance(event, ToolUseStart | ToolUseDelta):
+            calls[place] += isinstance(event, ToolUseStart)
+            yield chunks.call(place, calls[place], event)
         elif isinstance(event, ReasoningDelta):
             yield chunks.other(place, {"reasoning_content": event.text})
         elif isinstance(event, Finish):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from rocamadre.api.openai.errors import BadParameter
-from rocamadre.api.openai.fields import Fields
-from rocamadre.core.messages import Message, Reasoning, Text
-from rocamadre.engines.profiles.turns import merge_turns
+from rocamadre.api.openai.fields import Fields, record_of
+from rocamadre.api.openai.parts import Part, read_content, text_of
+from rocamadre.api.openai.tools import call_id, read_calls
+from rocamadre.api.openai.turns import settle_turns
+from rocamadre.core.messages import Block, CachePoint, Message, Reasoning, Text, ToolResult
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _KEYS = (
@@ -22,15 +24,31 @@ _KEYS = (
     "annotations",
     "reasoning_content",
 )
-_LATER = {"tool_calls": "tools", "function_call": "tools", "audio": "audio", "name": "names of speakers"}
-_PARTS = {"image_url": "images", "input_audio": "audio", "file": "files", "refusal": "refusals"}
+_PARTS = {"text": "text", "image_url": "image", "input_audio": "audio", "file": "file", "refusal": "refusal"}
+_TAKEN = {"user": ("text", "image", "audio", "file"), "assistant": ("text", "refusal")}
 
 
-def read_messages(fields: Fields) -> tuple[str, tuple[Message, ...]]:
-    """The system prompt and the turns; neighbours of one role are merged.
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A request's messages, read.
+
+    Attributes:
+        system: The system prompt; empty for none.
+        messages: The turns; neighbours of one role are merged.
+        cache_system: A cache point stands in the system prompt.
+    """
+
+    system: str
+    messages: tuple[Message, ...]
+    cache_system: bool = False
+
+
+def read_messages(fields: Fields) -> Conversation:
+    """The system prompt and the turns.
 
     Raises:
         BadParameter: names the message.
+        InvalidRequest: a document cannot be read.
     """
     messages = fields.required("messages")
     if not isinstance(messages, list):
@@ -41,70 +59,63 @@ def read_messages(fields: Fields) -> tuple[str, tuple[Message, ...]]:
             param="messages",
             code="empty_array",
         )
-    system: list[str] = []
+    system: list[Part] = []
     turns: list[Message] = []
     for index, message in enumerate(messages):
         at = f"messages[{index}]"
-        if not isinstance(message, dict):
-            raise BadParameter(f"Invalid type for '{at}': expected an object.", param=at, code="invalid_type")
-        one = Fields(message, f"{at}.")
-        role = one.required("role")
-        one.choice("role", _ROLES)
+        one = record_of(message, at)
+        one.required("role")
+        role = one.choice("role", _ROLES) or ""
         one.only(_KEYS)
-        if role in ("tool", "function"):
-            raise BadParameter(
-                f"'{at}.role': Rocamadre does not have tools yet; leave {role} messages out.",
-                param=f"{at}.role",
-                code="unsupported_value",
-            )
-        one.refuse(_LATER)
-        texts = _texts(one, at)
         if role in ("system", "developer"):
             if turns:
                 raise BadParameter(f"'{at}': {role} messages are taken before the first user message only.", param=at)
-            system.extend(texts)
+            one.refuse({"name": "names of speakers"})
+            system.extend(read_content(one, "content", _PARTS))
         else:
-            turns.append(_turn(one, role, texts))
-    return "\n\n".join(filter(None, system)), _checked(merge_turns(turns))
+            turns.append(Message("assistant" if role == "assistant" else "user", _blocks(one, role)))
+    settled = settle_turns(
+        turns,
+        param="messages",
+        unanswered=lambda call: (
+            "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
+            f"'tool_call_id'. The following tool_call_ids did not have response messages: {call[:80]}"
+        ),
+        uncalled=lambda call: (
+            "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
+            f"'tool_calls'; no call {call[:80]!r} stands open before this one."
+        ),
+    )
+    texts = [part.text for part in system if isinstance(part, Text) and part.text]
+    return Conversation("\n\n".join(texts), settled, any(isinstance(part, CachePoint) for part in system))
 
 
-def _turn(message: Fields, role: str, texts: list[str]) -> Message:
-    reasoning = message.text("reasoning_content") if role == "assistant" else None
-    thought = (Reasoning(reasoning),) if reasoning else ()
-    return Message("user" if role == "user" else "assistant", (*thought, *(Text(text) for text in texts)))
-
-
-def _texts(message: Fields, at: str) -> list[str]:
-    content = message.required("content")
-    if isinstance(content, str):
-        return [content]
-    if not isinstance(content, list) or not content:
-        raise message.wrong_type("content", "a string or a non-empty array of parts")
-    return [_part(part, f"{at}.content[{place}]") for place, part in enumerate(content)]
-
-
-def _part(part: Any, at: str) -> str:
-    if not isinstance(part, dict):
-        raise BadParameter(f"Invalid type for '{at}': expected an object.", param=at, code="invalid_type")
-    fields = Fields(part, f"{at}.")
-    kind = fields.choice("type", ("text", *_PARTS)) or fields.required("type")
-    if kind in _PARTS:
-        raise BadParameter(
-            f"'{at}': this model does not read {_PARTS[kind]}; only text parts are taken.",
-            param=at,
-            code="unsupported_value",
+def _blocks(message: Fields, role: str) -> tuple[Block, ...]:
+    if role == "function" or "function_call" in message:
+        name = "role" if role == "function" else "function_call"
+        raise message.unsupported(
+            name, "functions gave way to tools; send 'tool_calls' and messages with the role 'tool'"
         )
-    text = fields.required("text")
-    if not isinstance(text, str):
-        raise fields.wrong_type("text", "a string")
-    return text
+    if role == "tool":
+        return (_result(message),)
+    message.refuse({"audio": "audio", "name": "names of speakers"})
+    if role == "user":
+        return tuple(read_content(message, "content", _PARTS, taken=_TAKEN["user"]))
+    reasoning = message.text("reasoning_content")
+    blocks: list[Block] = [Reasoning(reasoning)] if reasoning else []
+    calls = read_calls(message)
+    refusal = message.text("refusal")
+    if "content" in message:
+        parts = read_content(message, "content", _PARTS, taken=_TAKEN["assistant"])
+        # An empty string is how many clients write that there were only calls.
+        blocks.extend(part for part in parts if not (calls and isinstance(part, Text) and not part.text))
+    elif refusal:
+        blocks.append(Text(refusal))
+    elif not calls:
+        message.required("content")
+    return (*blocks, *calls)
 
 
-def _checked(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """What the local models' templates can write: the user speaks first and last."""
-    if not messages or messages[0].role != "user" or messages[-1].role != "user":
-        raise BadParameter(
-            "Invalid 'messages': the first and the last message, system messages aside, must be the user's.",
-            param="messages",
-        )
-    return messages
+def _result(message: Fields) -> ToolResult:
+    message.refuse({"audio": "audio", "tool_calls": "calls in tool messages"})
+    return ToolResult(call_id(message, "tool_call_id"), text_of(read_content(message, "content", _PARTS)))

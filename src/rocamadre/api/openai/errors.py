@@ -38,6 +38,21 @@ class BadParameter(InvalidRequest):
         self.code = code
 
 
+class NotHere(NotFound):
+    """Nothing with this id is here.
+
+    Args:
+        message: The sentence that the client reads.
+        param: The parameter that holds the id.
+        code: What is wrong with it, in a word.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code
+
+
 _UNAUTHENTICATED = frozenset(
     {
         "ExpiredTokenException",
@@ -75,9 +90,9 @@ def error_object(error: RocamadreError) -> tuple[int, dict[str, Any]]:
                 status, kind, code = rest  # type: ignore[assignment]
                 break
     param = None
-    if isinstance(error, BadParameter):
+    if isinstance(error, BadParameter | NotHere):
         param, code = error.param, error.code
-    elif status == 404:
+    elif code == "model_not_found":
         param = "model"
     return status, {"error": {"message": error.message, "type": kind, "param": param, "code": code}}
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rocamadre.api.http import HttpRequest
 from rocamadre.api.openai.errors import BadParameter
 from rocamadre.core.errors import InvalidRequest
+
+MOST_LEVELS = 200
+"""Objects and arrays inside each other that a body may hold."""
 
 _NAMES = {
     bool: "a boolean",
@@ -117,6 +121,39 @@ class Fields:
             raise self.wrong_type(name, "an object")
         return Fields(value or {}, f"{self._prefix}{name}.")
 
+    def records(self, name: str, most: int) -> list[Fields]:
+        """An array of up to `most` objects, each as parameters; empty when absent."""
+        value = self._values.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.wrong_type(name, "an array of objects")
+        if len(value) > most:
+            param = self._prefix + name
+            raise BadParameter(
+                f"Invalid '{param}': array too long. Expected an array with maximum length {most}, but got an array "
+                f"with length {len(value)} instead.",
+                param=param,
+                code="array_above_max_length",
+            )
+        return [record_of(each, f"{self._prefix}{name}[{index}]") for index, each in enumerate(value)]
+
+    def pattern(self, name: str, pattern: re.Pattern[str]) -> str | None:
+        """A string of a form."""
+        value = self.text(name)
+        if value is not None and not pattern.fullmatch(value):
+            param = self._prefix + name
+            raise BadParameter(
+                f"Invalid '{param}': string does not match pattern. Expected a string that matches the pattern "
+                f"'{pattern.pattern}'.",
+                param=param,
+            )
+        return value
+
+    def at(self, name: str) -> str:
+        """A parameter's whole name."""
+        return self._prefix + name
+
     def only(self, known: Iterable[str]) -> None:
         """Refuse every key but these."""
         for name in self._values:
@@ -132,12 +169,12 @@ class Fields:
         """
         for name, part in later.items():
             if self._values.get(name) not in (None, [], {}, False):
-                param = self._prefix + name
-                raise BadParameter(
-                    f"'{param}': Rocamadre does not have {part} yet; leave it out.",
-                    param=param,
-                    code="unsupported_parameter",
-                )
+                raise self.unsupported(name, f"Rocamadre does not have {part} yet; leave it out")
+
+    def unsupported(self, name: str, why: str) -> BadParameter:
+        """The error of a parameter, or of a value, that is known but not taken here."""
+        param = self._prefix + name
+        return BadParameter(f"'{param}': {why}.", param=param, code="unsupported_parameter")
 
     def wrong(self, name: str, why: str) -> BadParameter:
         """The error of a value that is not allowed."""
@@ -167,6 +204,40 @@ class Fields:
         )
 
 
+def record_of(value: Any, at: str) -> Fields:
+    """An object's parameters.
+
+    Raises:
+        BadParameter: it is no object.
+    """
+    if not isinstance(value, dict):
+        found = _NAMES.get(type(value), "null")
+        raise BadParameter(
+            f"Invalid type for '{at}': expected an object, but got {found} instead.", param=at, code="invalid_type"
+        )
+    return Fields(value, f"{at}.")
+
+
+def check_levels(value: Any) -> None:
+    """Refuse what is nested deeper than anything that reads it further on can follow.
+
+    Raises:
+        BadParameter: more than `MOST_LEVELS` levels.
+    """
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        deeper: list[Any] = []
+        for each in level:
+            inside = each.values() if isinstance(each, dict) else each
+            deeper.extend(one for one in inside if isinstance(one, dict | list))
+        if not deeper:
+            return
+        level = deeper
+    raise BadParameter(
+        f"The body of the request is nested deeper than {MOST_LEVELS} levels.", param=None, code="invalid_value"
+    )
+
+
 def read_fields(request: HttpRequest) -> Fields:
     """The body's parameters.
 
@@ -181,4 +252,6 @@ def read_fields(request: HttpRequest) -> Fields:
         ) from error
     if not isinstance(body, dict):
         raise BadParameter("The body of the request must be a JSON object.", param=None, code=None)
+    if request.body.count(b"[") + request.body.count(b"{") > MOST_LEVELS:
+        check_levels(body)
     return Fields(body)

@@ -85,7 +85,7 @@ def read_sampling(fields: Fields, max_tokens: int | None) -> Sampling:
         BadParameter: see its message.
     """
     fields.text("user")
-    fields.record("metadata")
+    read_metadata(fields)
     return settled(
         Sampling(
             max_tokens=max_tokens,
@@ -102,6 +102,70 @@ def read_sampling(fields: Fields, max_tokens: int | None) -> Sampling:
             logit_bias=_logit_bias(fields),
         )
     )
+
+
+def read_metadata(fields: Fields) -> dict[str, str]:
+    """The client's own notes on the request.
+
+    Raises:
+        BadParameter: more than 16 pairs, keys over 64 or values over 512 characters, or no strings.
+    """
+    fields.record("metadata")
+    metadata: dict[str, Any] = fields.raw("metadata") or {}
+    if len(metadata) > 16:
+        raise BadParameter(
+            f"Invalid 'metadata': too many properties. Expected at most 16, but got {len(metadata)} instead.",
+            param="metadata",
+        )
+    for key, value in metadata.items():
+        if not isinstance(value, str) or len(key) > 64 or len(value) > 512:
+            raise BadParameter(
+                f"Invalid 'metadata.{key[:64]}': keys have at most 64 characters, values are strings of at most 512.",
+                param=f"metadata.{key[:64]}",
+            )
+    return metadata
+
+
+def read_service_tier(fields: Fields) -> str | None:
+    """The tier that the answer names: always `default`, the only one here, where one was asked for.
+
+    Raises:
+        BadParameter: there is no such tier.
+    """
+    asked = fields.choice("service_tier", ("auto", "default", "flex", "priority", "scale", "fast", "ultrafast"))
+    return "default" if asked else None
+
+
+def check_caching(fields: Fields) -> None:
+    """What may be said about the prompt cache, which holds what it can of every prompt in memory.
+
+    Raises:
+        BadParameter: a wish that is not honoured here.
+    """
+    fields.text("prompt_cache_key")
+    if fields.choice("prompt_cache_retention", ("in_memory", "24h")) == "24h":
+        raise fields.unsupported("prompt_cache_retention", "prompts are remembered in memory only: 'in_memory'")
+    options = fields.record("prompt_cache_options")
+    options.only(("mode", "ttl", "comparison_response_id", "prewarm"))
+    if options.choice("mode", ("implicit", "explicit")) == "explicit":
+        raise options.unsupported("mode", "what prompts have in common is always found: 'implicit'")
+    options.choice("ttl", ("30m",))
+    options.refuse({"comparison_response_id": "cache diagnostics", "prewarm": "prewarming of the cache"})
+
+
+def check_effort(fields: Fields, name: str) -> None:
+    """Reasoning effort and verbosity cannot be set; their default, `medium`, changes nothing and is taken.
+
+    Raises:
+        BadParameter: another value.
+    """
+    value = fields.text(name)
+    if value not in (None, "medium"):
+        raise BadParameter(
+            f"Unsupported parameter: '{fields.at(name)}' is not supported with this model; leave it out.",
+            param=fields.at(name),
+            code="unsupported_parameter",
+        )
 
 
 def _seed(fields: Fields) -> int | None:

@@ -142,34 +142,54 @@ async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def sse_reply(ctx: Context, pieces: AsyncGenerator[bytes, None], end: Callable[[], Awaitable[None]]) -> Reply:
+Fail: TypeAlias = Callable[[RocamadreError], Awaitable[bytes]]
+"""Makes of an error the last events of a stream."""
+
+
+async def _fail(error: RocamadreError) -> bytes:
+    return sse(error_object(error)[1])
+
+
+def sse_reply(
+    ctx: Context,
+    pieces: AsyncGenerator[bytes, None],
+    end: Callable[[], Awaitable[None]],
+    *,
+    fail: Fail = _fail,
+    done: bytes = _DONE,
+) -> Reply:
     """A stream of server-sent events; an error in its middle is sent as one, and ends it.
 
     Args:
         ctx: The request's.
         pieces: The events, each whole, without the last.
         end: Called when the stream ends or the client leaves.
+        fail: What is sent of an error.
+        done: Sent last where there was none.
     """
     headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-    return Reply(200, headers, Stream(_guarded(ctx, pieces), end))
+    return Reply(200, headers, Stream(_guarded(ctx, pieces, fail, done), end))
 
 
-async def _guarded(ctx: Context, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def _guarded(
+    ctx: Context, pieces: AsyncGenerator[bytes, None], fail: Fail, done: bytes
+) -> AsyncGenerator[bytes, None]:
     timeout_s = ctx.platform.settings.server.stream_timeout_s
     try:
         async with asyncio.timeout(timeout_s):
             async for piece in pieces:
                 yield piece
-            yield _DONE
+            if done:
+                yield done
     except RocamadreError as error:
-        yield sse(error_object(error)[1])
+        yield await fail(error)
     except TimeoutError:
-        yield sse(error_object(ModelTimeout(f"the answer took longer than {timeout_s:g} s"))[1])
+        yield await fail(ModelTimeout(f"the answer took longer than {timeout_s:g} s"))
     except (asyncio.CancelledError, GeneratorExit):
         raise
     except Exception:
         # An edge: the status is sent already, so nobody further up can answer.
         logger.exception("stream.crashed", extra={"request_id": ctx.request_id})
-        yield sse(error_object(RocamadreError("The server failed at this request."))[1])
+        yield await fail(RocamadreError("The server failed at this request."))
     finally:
         await pieces.aclose()
