@@ -19,3 +19,15 @@ KEYS = Table(
     Column("expires_at", String(40)),
     UniqueConstraint("account", "name"),
 )
+
+SESSIONS = Table(
+    "identity_sessions",
+    METADATA,
+    Column("access_key_id", String(32), primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("principal", String(256), nullable=False),
+    Column("sealed", Text, nullable=False, comment="Fernet token of the secret access key."),
+    Column("token_hash", String(64), nullable=False, comment="SHA-256 of the session token, hex."),
+    Column("created_at", String(40), nullable=False),
+    Column("expires_at", String(40), nullable=False, index=True),
+)

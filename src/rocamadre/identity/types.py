@@ -61,3 +61,21 @@ class SigningKey:
 
     def __repr__(self) -> str:
         return f"SigningKey(secret=…, principal={self.principal!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """Temporary credentials just made; secret and token are shown this once.
+
+    Attributes:
+        principal: Whom they speak for.
+    """
+
+    access_key_id: str
+    secret: str
+    token: str
+    principal: Principal
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return f"NewSession({self.access_key_id!r}, secret=…, token=…, principal={self.principal!r})"

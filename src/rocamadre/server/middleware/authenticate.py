@@ -6,7 +6,8 @@ from rocamadre.api.http import Reply
 from rocamadre.api.wire.sigv4 import Credential, parse_authorization, verify
 from rocamadre.core.context import Context, Principal
 from rocamadre.core.errors import CommonError
-from rocamadre.identity.operations import find_bearer, find_signing_key
+from rocamadre.identity.operations import find_bearer
+from rocamadre.identity.sessions import find_credential, find_principal
 from rocamadre.server.exchange import Exchange, Next
 from rocamadre.server.middleware.neighbours import neighbour_principal
 
@@ -24,7 +25,9 @@ async def authenticate(exchange: Exchange, after: Next) -> Reply:
     """
     platform = exchange.platform
     required = platform.settings.server.auth == "required"
-    if exchange.neighbour is not None:
+    if exchange.asker is not None:
+        principal, region = exchange.asker
+    elif exchange.neighbour is not None:
         principal, region = neighbour_principal(exchange, exchange.neighbour, DEFAULT_ACCOUNT)
     elif exchange.route is not None and exchange.route.public:
         principal, region = Principal("anonymous", DEFAULT_ACCOUNT), platform.settings.server.region
@@ -39,7 +42,7 @@ async def authenticate(exchange: Exchange, after: Next) -> Reply:
             )
         if credential.kind == "query":
             raise CommonError("AccessDeniedException", 403, "signatures in the query string are taken for S3 only")
-        principal = _verified(exchange, credential) if required else _claimed(credential)
+        principal = _verified(exchange, credential) if required else _claimed(exchange, credential)
         region = credential.region or platform.settings.server.region
     exchange.principal = principal
     timeout_s = platform.settings.server.request_timeout_s
@@ -55,11 +58,13 @@ async def authenticate(exchange: Exchange, after: Next) -> Reply:
     return await after(exchange)
 
 
-def _claimed(credential: Credential) -> Principal:
+def _claimed(exchange: Exchange, credential: Credential) -> Principal:
     if credential.kind == "bearer":
         return Principal("bearer", DEFAULT_ACCOUNT)
     key = credential.access_key
-    return Principal(key, key if len(key) == 12 and key.isdecimal() else DEFAULT_ACCOUNT)
+    platform = exchange.platform
+    assumed = find_principal(platform.sql, platform.settings.home, platform.clock, key)
+    return assumed or Principal(key, key if len(key) == 12 and key.isdecimal() else DEFAULT_ACCOUNT)
 
 
 def _verified(exchange: Exchange, credential: Credential) -> Principal:
@@ -75,9 +80,8 @@ def _verified(exchange: Exchange, credential: Credential) -> Principal:
         raise CommonError(
             "InvalidSignatureException", 403, "Credential should be scoped to correct service: 'bedrock'."
         )
-    key = find_signing_key(*known, credential.access_key)
-    # Keys made here are long-term: a session token beside one was not issued here.
-    if key is None or credential.session_token is not None:
+    key = find_credential(*known, credential.access_key, credential.session_token)
+    if key is None:
         raise _unrecognised(exchange)
     exchange.body = verify(
         credential,

@@ -14,7 +14,8 @@ from rocamadre.api.wire.sigv2 import OldCredential, check_old_expiry, parse_sign
 from rocamadre.api.wire.sigv4 import UNSIGNED, Credential, check_expiry, parse_authorization, verify, verify_head
 from rocamadre.core.context import Context, Principal
 from rocamadre.core.errors import CommonError
-from rocamadre.identity.operations import find_bearer, find_signing_key
+from rocamadre.identity.operations import find_bearer
+from rocamadre.identity.sessions import find_credential, find_principal
 from rocamadre.identity.types import SigningKey
 from rocamadre.server.exchange import Exchange, Next
 
@@ -87,7 +88,9 @@ def _claimed(exchange: Exchange, old: OldCredential | None, credential: Credenti
             return Principal("bearer", account)
         check_expiry(credential, now)
         key = credential.access_key
-    return Principal(key, key if len(key) == 12 and key.isdecimal() else account)
+    platform = exchange.platform
+    assumed = find_principal(platform.sql, platform.settings.home, platform.clock, key)
+    return assumed or Principal(key, key if len(key) == 12 and key.isdecimal() else account)
 
 
 def _verified_old(exchange: Exchange, request: NeighbourRequest, old: OldCredential) -> Principal:
@@ -152,9 +155,8 @@ def _verified(exchange: Exchange, request: NeighbourRequest, credential: Credent
 
 def _signing_key(exchange: Exchange, access_key: str, session_token: str | None) -> SigningKey:
     platform = exchange.platform
-    key = find_signing_key(platform.sql, platform.settings.home, platform.clock, access_key)
-    # Keys made here are long-term: a session token beside one was not issued here.
-    if key is None or session_token is not None:
+    key = find_credential(platform.sql, platform.settings.home, platform.clock, access_key, session_token)
+    if key is None:
         raise _unrecognised()
     return key
 
