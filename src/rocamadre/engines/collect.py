@@ -77,6 +77,7 @@ class _Fold:
         self.blocks: list[AnswerBlock] = []
         self.text: list[str] = []
         self.reasoning: list[str] = []
+        self.signature = ""
         self.logprobs: list[TokenLogprob] = []
         self.tool: tuple[str, str] | None = None
         self.tool_json: list[str] = []
@@ -87,9 +88,7 @@ class _Fold:
             self.text.append(event.text)
             self.logprobs.extend(event.logprobs)
         elif isinstance(event, ReasoningDelta):
-            if self.text:
-                self._end_pending()
-            self.reasoning.append(event.text)
+            self._reason(event)
         elif isinstance(event, ToolUseStart):
             self._end_pending()
             self.tool, self.tool_json = (event.id, event.name), []
@@ -100,6 +99,16 @@ class _Fold:
         else:
             self.finish = event
 
+    def _reason(self, event: ReasoningDelta) -> None:
+        # A signature ends what it signs; redacted thoughts come whole.
+        if self.text or event.redacted or (self.signature and event.text):
+            self._end_pending()
+        if event.redacted:
+            self.blocks.append(Reasoning("", redacted=event.redacted))
+        else:
+            self.reasoning.append(event.text)
+            self.signature += event.signature
+
     def answer(self) -> Answer:
         self._end_pending()
         if self.finish is None:
@@ -109,8 +118,8 @@ class _Fold:
     def _end_pending(self) -> None:
         # Reasoning that is pending together with text came before it.
         if self.reasoning:
-            self.blocks.append(Reasoning("".join(self.reasoning)))
-            self.reasoning = []
+            self.blocks.append(Reasoning("".join(self.reasoning), self.signature))
+            self.reasoning, self.signature = [], ""
         if self.text:
             self.blocks.append(Text("".join(self.text)))
             self.text = []

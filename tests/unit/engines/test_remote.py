@@ -223,8 +223,9 @@ def test_nobody_there(tmp_path):
 def test_what_is_not_passed_on_is_refused(tmp_path):
     async def body(upstream, engine):
         for request in (
-            GenerationRequest(messages=conversation("q").messages, tools=(ToolSpec("t", "", {}),)),
-            GenerationRequest(messages=conversation("q").messages, schema={}),
+            GenerationRequest(prompt="a", tools=(ToolSpec("t", "", {}),)),
+            GenerationRequest(prompt="a", schema={}),
+            GenerationRequest(messages=conversation("q").messages, sampling=Sampling(beams=2)),
             GenerationRequest(prompt="a", echo=True),
             GenerationRequest(messages=(Message("user", (Media("video", "mp4", b""),)),)),
         ):

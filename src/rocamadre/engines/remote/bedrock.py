@@ -3,13 +3,16 @@
 `spec.options`: `model` (its id there), `region`, `endpoint_url` (another server than AWS's), `profile` (of the
 credentials that boto3 finds; never credentials themselves), `slots` (requests at a time, 64 by default).
 
+Tools, their results, schemas, cache points, media and signed reasoning are passed on in Converse's form. What Converse
+has no member for is refused: a raw prompt, log-probabilities, a logit bias, beams, the tool choice `none` in a
+conversation with tool calls, and one call at a time with models other than Claude.
+
 Run against another Rocamadre, not against AWS. boto3 blocks, so every call has a thread of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,7 +21,6 @@ from typing import Any, TypeVar, get_args
 
 import boto3
 import msgspec
-import numpy as np
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EventStreamError, ReadTimeoutError
 
@@ -32,20 +34,18 @@ from rocamadre.core.errors import (
     Unavailable,
 )
 from rocamadre.core.messages import (
-    Document,
     Event,
     Finish,
     GenerationRequest,
-    Media,
-    Reasoning,
+    ReasoningDelta,
     StopReason,
-    Text,
     TextDelta,
     Usage,
 )
 from rocamadre.core.settings import EngineSettings
 from rocamadre.engines.protocol import Embeddings, LoadSpec, Rendered
-from rocamadre.engines.remote.common import DEFAULT_SLOTS, never, option, refuse_unsupported, set_fields
+from rocamadre.engines.remote.common import DEFAULT_SLOTS, ToolCalls, never, option, rerank_by_cosine, unit_vectors
+from rocamadre.engines.remote.converse_body import converse_body
 
 T = TypeVar("T")
 _ERRORS: dict[str, type[RocamadreError]] = {
@@ -58,7 +58,6 @@ _ERRORS: dict[str, type[RocamadreError]] = {
     "ValidationException": InvalidRequest,
 }
 _AHEAD = 256
-_NAME = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
 
 
 class BedrockRemote:
@@ -109,32 +108,31 @@ class BedrockRemote:
 
     async def rerank(self, query: str, texts: Sequence[str]) -> tuple[float, ...]:
         """The cosine of query and text, moved to [0, 1]."""
-        vectors = np.asarray((await self.embed([query, *texts])).vectors)
-        return tuple(np.clip((1 + vectors[1:] @ vectors[0]) / 2, 0, 1).tolist())
+        return await rerank_by_cosine(self.embed, query, texts)
 
     async def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed with InvokeModel in the form of Titan Text Embeddings, a call per text."""
         made = await asyncio.gather(*(self._in_thread(partial(self._embed_one, text)) for text in texts))
-        vectors = [np.asarray(one["embedding"], np.float64) for one in made]
-        unit = tuple(tuple((row / max(float(np.linalg.norm(row)), 1e-12)).tolist()) for row in vectors)
-        return Embeddings(unit, tuple(int(one["inputTextTokenCount"]) for one in made), (False,) * len(texts))
+        vectors = unit_vectors(one["embedding"] for one in made)
+        return Embeddings(vectors, tuple(int(one["inputTextTokenCount"]) for one in made), (False,) * len(texts))
 
     async def converse(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """See `Engine.converse`."""
-        refuse_unsupported(request)
-        body = _body(request, self._spec.options["model"])
+        body = converse_body(request, self._spec.options["model"])
         usage, reason, stop_sequence = Usage(), "", None
+        calls = ToolCalls(self._spec.model_id)
         async for event in self._events(body):
-            if "contentBlockDelta" in event:
-                if text := event["contentBlockDelta"]["delta"].get("text", ""):
-                    yield TextDelta(text)
-            elif "messageStop" in event:
+            for made in _content(event, calls):
+                yield made
+            if "messageStop" in event:
                 reason = event["messageStop"]["stopReason"]
                 stop_sequence = (event["messageStop"].get("additionalModelResponseFields") or {}).get("stop_sequence")
             elif "metadata" in event:
                 usage = _usage(event["metadata"]["usage"])
         if not reason:
             raise ModelFailure(f"{self._spec.model_id}: Bedrock broke off its answer")
+        for made in calls.end(_reason(reason)):
+            yield made
         yield Finish(_reason(reason), usage, stop_sequence)
 
     async def _events(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
@@ -207,51 +205,28 @@ def _reason(given: str) -> StopReason:
     return next((reason for reason in known if reason == given), "end_turn")
 
 
-def _body(request: GenerationRequest, model: str) -> dict[str, Any]:
-    if request.prompt is not None or request.logprobs is not None:
-        raise InvalidRequest("Converse takes conversations only: no raw prompts, no log-probabilities")
-    sampling = request.sampling
-    inference = set_fields(
-        maxTokens=sampling.max_tokens,
-        temperature=sampling.temperature,
-        topP=sampling.top_p,
-        stopSequences=list(sampling.stop) or None,
-    )
-    more = set_fields(
-        top_k=sampling.top_k,
-        min_p=sampling.min_p,
-        seed=sampling.seed,
-        repetition_penalty=sampling.repetition_penalty,
-        frequency_penalty=sampling.frequency_penalty,
-        presence_penalty=sampling.presence_penalty,
-        min_tokens=sampling.min_tokens,
-    )
-    if sampling.logit_bias:
-        raise InvalidRequest("Converse takes no logit bias")
-    return set_fields(
-        modelId=model,
-        system=[{"text": request.system}] if request.system else None,
-        messages=[{"role": turn.role, "content": _blocks(turn.content)} for turn in request.messages],
-        inferenceConfig=inference,
-        additionalModelRequestFields=more,
-        additionalModelResponseFieldPaths=["/stop_sequence"] if sampling.stop else None,
-    )
+def _content(event: dict[str, Any], calls: ToolCalls) -> list[Event]:
+    """What an event of ConverseStream says of the answer's content; of kinds that we do not know, nothing."""
+    if "contentBlockDelta" in event:
+        return _delta(event["contentBlockDelta"], calls)
+    if "contentBlockStop" in event:
+        return calls.end_whole()
+    started = event.get("contentBlockStart", {})
+    if call := started.get("start", {}).get("toolUse"):
+        return calls.begin(started["contentBlockIndex"], call["toolUseId"], call["name"])
+    return []
 
 
-def _blocks(content: Sequence[Any]) -> list[dict[str, Any]]:
-    return [_block(block, index) for index, block in enumerate(content) if not isinstance(block, Reasoning)]
-
-
-def _block(block: Any, index: int) -> dict[str, Any]:
-    match block:
-        case Text(text):
-            return {"text": text}
-        case Document(name, text):
-            clean = " ".join(_NAME.sub(" ", name).split()) or f"document {index}"
-            return {"document": {"format": "txt", "name": clean, "source": {"bytes": text.encode()}}}
-        case Media("image", form, data):
-            return {"image": {"format": form, "source": {"bytes": data}}}
-    raise InvalidRequest("remote models are sent text, documents and images only")
+def _delta(given: dict[str, Any], calls: ToolCalls) -> list[Event]:
+    delta = given["delta"]
+    if text := delta.get("text"):
+        return [TextDelta(text)]
+    if "toolUse" in delta:
+        return calls.add(given["contentBlockIndex"], delta["toolUse"]["input"])
+    if thought := delta.get("reasoningContent"):
+        redacted = thought.get("redactedContent", b"")
+        return [ReasoningDelta(thought.get("text", ""), thought.get("signature", ""), redacted)]
+    return []
 
 
 def _usage(usage: dict[str, int]) -> Usage:

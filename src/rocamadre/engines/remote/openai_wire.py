@@ -3,6 +3,10 @@
 `spec.options`: `base_url` (ends in `/v1` with most servers), `model` (its name there), `api_key_env` (the environment
 variable that holds the key, if one is needed), `slots` (requests at a time, 64 by default).
 
+Tools, their results, schemas, images and sounds are passed on. Cache points are left out: these servers remember
+prompts by themselves and say what they took from there. So is reasoning of earlier turns, for which the wire has no
+common member; what the server thinks now is read from `reasoning_content` or `reasoning`.
+
 What such servers do not tell is not made up: which stop sequence ended an answer (unless they say so, as vLLM and
 Rocamadre do; else it is reported as the end of the turn), and how many tokens each text of a batch has (the batch's
 total is put on its first text).
@@ -10,7 +14,6 @@ total is put on its first text).
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -19,7 +22,6 @@ from typing import Any
 
 import aiohttp
 import msgspec
-import numpy as np
 
 from rocamadre.core.errors import (
     InvalidRequest,
@@ -30,28 +32,26 @@ from rocamadre.core.errors import (
     Unavailable,
 )
 from rocamadre.core.messages import (
-    Document,
     Event,
     Finish,
     GenerationRequest,
-    Media,
-    Message,
-    Reasoning,
+    ReasoningDelta,
     StopReason,
-    Text,
     TextDelta,
     TokenLogprob,
     Usage,
 )
 from rocamadre.core.settings import EngineSettings
 from rocamadre.engines.protocol import Embeddings, LoadSpec, Rendered
-from rocamadre.engines.remote.common import DEFAULT_SLOTS, never, option, refuse_unsupported, set_fields
+from rocamadre.engines.remote.chat_body import chat_body
+from rocamadre.engines.remote.common import DEFAULT_SLOTS, ToolCalls, never, option, rerank_by_cosine, unit_vectors
 
 _REASONS: dict[str, StopReason] = {
     "stop": "end_turn",
     "length": "max_tokens",
     "content_filter": "content_filtered",
     "tool_calls": "tool_use",
+    "function_call": "tool_use",
 }
 _LONGEST_LINE = 16 << 20
 
@@ -70,8 +70,23 @@ class _Logprobs(msgspec.Struct):
     content: list[_Scored] | None = None
 
 
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Call(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
 class _Delta(msgspec.Struct):
     content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[_Call] | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -160,8 +175,7 @@ class OpenAIRemote:
 
     async def rerank(self, query: str, texts: Sequence[str]) -> tuple[float, ...]:
         """The cosine of query and text, moved to [0, 1]."""
-        vectors = np.asarray((await self.embed([query, *texts])).vectors)
-        return tuple(np.clip((1 + vectors[1:] @ vectors[0]) / 2, 0, 1).tolist())
+        return await rerank_by_cosine(self.embed, query, texts)
 
     async def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed; vectors are brought to unit length."""
@@ -170,17 +184,16 @@ class OpenAIRemote:
         body = {"model": self._spec.options["model"], "input": list(texts), "encoding_format": "float"}
         async with self._reply("embeddings", body) as reply:
             answer = msgspec.json.decode(await reply.read(), type=_Vectors)
-        rows = np.asarray([one.embedding for one in sorted(answer.data, key=lambda one: one.index)], np.float64)
-        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        vectors = unit_vectors(one.embedding for one in sorted(answer.data, key=lambda one: one.index))
         total = answer.usage.prompt_tokens if answer.usage is not None else 0
         counts = (total, *(0 for _ in texts[1:]))
-        return Embeddings(tuple(map(tuple, rows.tolist())), counts, (False,) * len(texts))
+        return Embeddings(vectors, counts, (False,) * len(texts))
 
     async def converse(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """See `Engine.converse`."""
-        refuse_unsupported(request)
         chat = request.prompt is None
-        body = _body(request, self._spec.options["model"], chat=chat)
+        body = chat_body(request, self._spec.options["model"])
+        calls = ToolCalls(self._spec.model_id)
         usage = Usage()
         reason: StopReason | None = None
         stop_sequence: str | None = None
@@ -189,15 +202,14 @@ class OpenAIRemote:
                 if chunk.usage is not None:
                     usage = _usage(chunk.usage)
                 for choice in chunk.choices:
-                    text = (choice.delta.content or "" if choice.delta is not None else "") if chat else choice.text
-                    if text:
-                        yield TextDelta(text, _logprobs(choice, request))
+                    for event in _events(choice, request, calls):
+                        yield event
                     if choice.finish_reason is not None:
-                        reason = _REASONS.get(choice.finish_reason, "end_turn")
-                        if isinstance(choice.stop_reason, str) and choice.stop_reason in request.sampling.stop:
-                            reason, stop_sequence = "stop_sequence", choice.stop_reason
+                        reason, stop_sequence = _reason(choice, request, calls)
         if reason is None:
             raise ModelFailure(f"{self._spec.model_id}: the server broke off its answer")
+        for event in calls.end(reason):
+            yield event
         yield Finish(reason, usage, stop_sequence)
 
     async def _chunks(self, reply: aiohttp.ClientResponse) -> AsyncGenerator[_Chunk, None]:
@@ -234,50 +246,38 @@ class OpenAIRemote:
             raise ModelFailure(f"{name}: the server's answer is not of the expected form: {error}") from error
 
 
-def _body(request: GenerationRequest, model: str, *, chat: bool) -> dict[str, Any]:
-    sampling = request.sampling
-    body = {"model": model, "stream": True, "stream_options": {"include_usage": True}}
-    body |= set_fields(
-        max_tokens=sampling.max_tokens,
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        seed=sampling.seed,
-        stop=list(sampling.stop) or None,
-        frequency_penalty=sampling.frequency_penalty,
-        presence_penalty=sampling.presence_penalty,
-        logit_bias={str(token): bias for token, bias in sampling.logit_bias.items()},
-        top_k=sampling.top_k,
-        min_p=sampling.min_p,
-        repetition_penalty=sampling.repetition_penalty,
-        min_tokens=sampling.min_tokens,
-    )
-    if not chat:
-        if request.echo or request.logprobs is not None:
-            raise InvalidRequest("echo and log-probabilities of raw prompts are not passed on to remote models")
-        return body | {"prompt": request.prompt}
-    if request.logprobs is not None:
-        body |= {"logprobs": True, "top_logprobs": request.logprobs}
-    turns = [{"role": "system", "content": request.system}] if request.system else []
-    return body | {"messages": [*turns, *({"role": turn.role, "content": _content(turn)} for turn in request.messages)]}
+def _events(choice: _Choice, request: GenerationRequest, calls: ToolCalls) -> list[Event]:
+    """What a chunk says of the answer's content."""
+    delta = choice.delta
+    if delta is None:
+        return [TextDelta(choice.text)] if choice.text else []
+    events: list[Event] = []
+    if thought := delta.reasoning_content or delta.reasoning:
+        events.append(ReasoningDelta(thought))
+    if text := delta.content or delta.refusal:
+        events += [*calls.end(), TextDelta(text, _logprobs(choice, request))]
+    for order, call in enumerate(delta.tool_calls or ()):
+        events += _call(call, order, calls)
+    return events
 
 
-def _content(message: Message) -> str | list[dict[str, Any]]:
-    parts = [_part(block) for block in message.content if not isinstance(block, Reasoning)]
-    if all(part["type"] == "text" for part in parts):
-        return "\n\n".join(part["text"] for part in parts) if len(parts) > 1 else "".join(p["text"] for p in parts)
-    return parts
+def _call(call: _Call, order: int, calls: ToolCalls) -> list[Event]:
+    """A piece of a tool call; the first one names the tool, and some servers send the whole in it."""
+    place, id_ = order if call.index is None else call.index, call.id or ""
+    function = call.function or _Function()
+    begun = calls.begin(place, id_, function.name) if function.name and not calls.is_open(place, id_) else []
+    return [*begun, *calls.add(place, function.arguments or "")]
 
 
-def _part(block: Any) -> dict[str, Any]:
-    match block:
-        case Text(text):
-            return {"type": "text", "text": text}
-        case Document(name, text):
-            return {"type": "text", "text": f"Document {name}:\n{text}"}
-        case Media("image", form, data):
-            url = f"data:image/{form};base64,{base64.b64encode(data).decode()}"
-            return {"type": "image_url", "image_url": {"url": url}}
-    raise InvalidRequest("remote models are sent text, documents and images only")
+def _reason(choice: _Choice, request: GenerationRequest, calls: ToolCalls) -> tuple[StopReason, str | None]:
+    """Why the answer ended, and the stop sequence that did it."""
+    if isinstance(choice.stop_reason, str) and choice.stop_reason in request.sampling.stop:
+        return "stop_sequence", choice.stop_reason
+    if choice.delta is not None and choice.delta.refusal:
+        return "content_filtered", None
+    reason = _REASONS.get(choice.finish_reason or "", "end_turn")
+    # Some servers say `stop` after tool calls.
+    return ("tool_use" if calls.any and reason == "end_turn" else reason), None
 
 
 def _usage(counts: _Counts) -> Usage:
