@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -15,8 +14,10 @@ from rocamadre.core.errors import InvalidRequest, ModelFailure, ModelNotReady, M
 from rocamadre.core.messages import Event, GenerationRequest
 from rocamadre.core.settings import EngineSettings
 from rocamadre.engines.memory import resident_bytes
+from rocamadre.engines.priority import BACKGROUND
 from rocamadre.engines.protocol import Embeddings, EngineStatus, LoadSpec, Rendered
 from rocamadre.engines.runner import NotDelivered, Runner, RunnerFactory
+from rocamadre.engines.waiting import TIER, Tier, WaitingLine
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -79,7 +80,7 @@ class PooledEngine:
         self._make_room = make_room
         self._copies = [Copy() for _ in range(settings.replicas)]
         self._turn = 0
-        self._waiting: deque[asyncio.Future[Copy]] = deque()
+        self._waiting: WaitingLine[Copy] = WaitingLine()
         self._closed = False
         self._last_error: RocamadreError | None = None
 
@@ -230,17 +231,17 @@ class PooledEngine:
             self._release(copy)  # it died between being handed over and now
 
     def _free_copy(self) -> Copy | None:
-        """Take a slot if one is free and nobody waits for it: of the least busy copy, ties in turn."""
-        if self._waiting:
-            return None
-        return self._take()
+        """Take a slot if one is free and nobody waits for it who goes first."""
+        tier = _tier()
+        return None if self._waiting.waits(tier) else self._take(tier)
 
-    def _take(self) -> Copy | None:
+    def _take(self, tier: Tier) -> Copy | None:
+        """A slot of the least busy copy, ties in turn."""
         best: Copy | None = None
         count = len(self._copies)
         for offset in range(count):
             copy = self._copies[(self._turn + offset) % count]
-            if copy.ready and copy.runner is not None and copy.active < copy.runner.slots:
+            if copy.ready and copy.runner is not None and copy.active < _usable(copy.runner.slots, tier):
                 if best is None or copy.active < best.active:
                     best = copy
         if best is not None:
@@ -251,13 +252,15 @@ class PooledEngine:
     async def _wait_for_copy(self) -> Copy:
         if self._closed:
             raise ModelFailure(f"{self.spec.model_id} was unloaded")
+        tier = _tier()
         room = self.settings.queue + (0 if self.running else self.settings.slots * len(self._copies))
-        if len(self._waiting) >= room:
+        # Jobs bound by themselves what they ask at a time.
+        if tier != "background" and self._waiting.count_before("background") >= room:
             raise Throttled(
                 f"{self.spec.model_id} has {self.active} requests running or waiting, the most it takes; try again"
             )
         future: asyncio.Future[Copy] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+        self._waiting.add(future, tier)
         try:
             self._start_copies()
             self._serve_waiting()
@@ -267,8 +270,7 @@ class PooledEngine:
                 self._release(future.result())
             raise
         finally:
-            if future in self._waiting:
-                self._waiting.remove(future)
+            self._waiting.remove(future)
 
     def _release(self, copy: Copy) -> None:
         copy.active -= 1
@@ -277,20 +279,18 @@ class PooledEngine:
             self._serve_waiting()
 
     def _serve_waiting(self) -> None:
-        while self._waiting:
-            if self._waiting[0].done():
-                self._waiting.popleft()
-                continue
-            copy = self._take()
-            if copy is None:
-                return
-            self._waiting.popleft().set_result(copy)
+        while any(self._admit(tier) for tier in self._waiting.order()):
+            pass
+
+    def _admit(self, tier: Tier) -> bool:
+        """Give the first of a tier a slot, if there is one for it."""
+        copy = self._take(tier)
+        if copy is not None:
+            self._waiting.admit(tier, copy)
+        return copy is not None
 
     def _fail_waiting(self, error: RocamadreError) -> None:
-        while self._waiting:
-            future = self._waiting.popleft()
-            if not future.done():
-                future.set_exception(error)
+        self._waiting.fail(error)
 
     # -- lives and deaths -----------------------------------------------------------------------------------------
 
@@ -381,6 +381,16 @@ class PooledEngine:
             copy.reason = "it stopped answering"
             self._mark_dead(copy, runner)
             await runner.stop()
+
+
+def _tier() -> Tier:
+    """Of the request at work in this task."""
+    return "background" if BACKGROUND.get() else TIER.get()
+
+
+def _usable(slots: int, tier: Tier) -> int:
+    """Slots that a request may take: all, or for a job's all but one, so that a person's finds one free."""
+    return max(1, slots - 1) if tier == "background" else slots
 
 
 def missing_file(spec: LoadSpec) -> InvalidRequest:

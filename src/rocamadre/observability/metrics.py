@@ -48,6 +48,7 @@ METRICS: dict[str, Metric] = {
     "queued_requests": Metric("gauge", "Requests waiting for an engine.", ("model",)),
     "engine_memory_bytes": Metric("gauge", "Resident memory of an engine's process.", ("model",)),
     "engine_restarts": Metric("counter", "Times an engine's process died and was started again.", ("model",)),
+    "tier_requests": Metric("counter", "Requests that asked for a service tier, by the tier that served.", ("tier",)),
     "invocation_records": Metric("counter", "Records of model invocations, delivered or dropped.", ("result",)),
     "server_memory_bytes": Metric("gauge", "Resident memory of the server's process."),
 }

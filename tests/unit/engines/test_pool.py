@@ -14,6 +14,7 @@ from rocamadre.engines import pooled
 from rocamadre.engines.pool import EnginePool
 from rocamadre.engines.protocol import Embeddings, LoadSpec
 from rocamadre.engines.runner import NotDelivered
+from rocamadre.engines.waiting import TIER
 
 REQUEST = GenerationRequest(prompt="x")
 
@@ -163,6 +164,29 @@ def test_busy_engine_is_not_unloaded(plan, tmp_path):
         assert len(await task) == 2
 
     in_pool(body, tmp_path, keep_alive_s=0.05)
+
+
+def test_service_tiers_decide_who_goes_first(plan, tmp_path):
+    plan["gate"] = asyncio.Event()
+    done = []
+
+    async def ask(engine, tier):
+        TIER.set(tier)
+        await drain(engine)
+        done.append(tier)
+
+    async def body(pool):
+        engine = await pool.engine(spec())
+        tasks = [asyncio.create_task(drain(engine))]
+        await until(lambda: pool.status()[0].active == 1)
+        for number, tier in enumerate(("flex", "default", "priority", "default"), 1):
+            tasks.append(asyncio.create_task(ask(engine, tier)))
+            await until(lambda expected=number: pool.status()[0].queued == expected)
+        plan["gate"].set()
+        await asyncio.gather(*tasks)
+
+    in_pool(body, tmp_path, slots=1)
+    assert done == ["priority", "default", "default", "flex"]
 
 
 def test_too_many_are_throttled_and_the_rest_served_in_order(plan, tmp_path):

@@ -8,66 +8,68 @@ from typing import Any
 
 from rocamadre.api.bedrock_runtime.blocks import Json, read_messages, read_system, refuse
 from rocamadre.api.bedrock_runtime.settings import read_sampling
+from rocamadre.api.bedrock_runtime.tools import check_tool_turns, read_output, read_tools
+from rocamadre.api.inference.tiers import LATENCY, SERVED_AS, settle_service
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.messages import Finish, GenerationRequest, Usage
 
 MISSING = (
-    "toolConfig: refused; tools come later",
     "guardrailConfig: refused; guardrails come later",
     "promptVariables: refused; managed prompts come later",
-    "outputConfig: refused; structured output comes later",
-    "performanceConfig: latency optimized is refused",
-    "serviceTier: other tiers than default are refused",
-    "messages: images, video and audio are refused by models without them; documents are read as txt, md, csv and "
-    "html, from bytes or text; blocks of tools, guardrails, citations and caching are refused",
-    "system: guardContent and cachePoint are refused",
+    "outputConfig: effort is refused",
+    "toolConfig: tools that run on the server (systemTool) are refused; tools and outputConfig in one request too",
+    "performanceConfig: latency optimized is served as standard, as the answer says",
+    "serviceTier: reserved is served as default, as the answer says",
+    "messages: images, video and audio are refused by models without them; blocks of guardrails and citations are "
+    "refused; a cachePoint's ttl is not kept to: what was read stays as long as the engine has room",
+    "system: guardContent is refused",
     "additionalModelRequestFields: sampling settings only; others are refused",
-    "additionalModelResponseFieldPaths: only /stop_sequence is ever there",
-    "requestMetadata: its keys go to the access log; nothing else uses it",
 )
 """What Converse and ConverseStream lack."""
 
-_LARGE_BYTES = 100_000
-_LATER = {
-    "toolConfig": "tools",
-    "guardrailConfig": "guardrails",
-    "promptVariables": "managed prompts",
-    "outputConfig": "structured output",
-}
+_LATER = {"guardrailConfig": "guardrails", "promptVariables": "managed prompts"}
+_MEDIA = ("document", "image", "video", "audio", "toolResult")
 
 
 async def read_request(ctx: Context, request: Json) -> GenerationRequest:
-    """`read_conversation`, in a thread when there are large documents to read."""
-    size = sum(
-        len(block["document"]["source"].get("bytes") or b"")
-        for message in request.get("messages") or ()
-        for block in message["content"]
-        if "document" in block
+    """`read_conversation`, in a thread when there are large documents to read; settles how the request is served."""
+    settle_service(
+        ctx,
+        tier=(request.get("serviceTier") or {}).get("type"),
+        latency=(request.get("performanceConfig") or {}).get("latency"),
     )
-    if size > _LARGE_BYTES:
+    slow = any(
+        name in block for message in request.get("messages") or () for block in message["content"] for name in _MEDIA
+    )
+    if slow or request.get("outputConfig"):
         return await asyncio.to_thread(read_conversation, ctx, request)
     return read_conversation(ctx, request)
 
 
 def read_conversation(ctx: Context, request: Json) -> GenerationRequest:
-    """The generation that a request asks for.
+    """The generation that a request asks for. Blocks where there are documents to read.
 
     Raises:
         InvalidRequest: it breaks one of Amazon Bedrock's rules.
         NotBuilt: it asks for something that comes later; the message names the member.
     """
     refuse(request, _LATER)
-    if (request.get("performanceConfig") or {}).get("latency", "standard") != "standard":
-        raise InvalidRequest("Latency performance configuration is not supported: performanceConfig.latency optimized")
-    if (tier := (request.get("serviceTier") or {}).get("type", "default")) != "default":
-        raise InvalidRequest(f"serviceTier: the tier {tier} is not supported; leave it out or choose default")
     if metadata := request.get("requestMetadata"):
         ctx.notes["request_metadata"] = ",".join(sorted(metadata))
+    messages = read_messages(ctx, request.get("messages") or ())
+    system, cached = read_system(request.get("system") or ())
+    tools = read_tools(request.get("toolConfig"))
+    check_tool_turns(messages, tools)
     return GenerationRequest(
-        read_messages(request.get("messages") or ()),
-        read_system(request.get("system") or ()),
+        messages,
+        system,
         sampling=read_sampling(request.get("inferenceConfig"), request.get("additionalModelRequestFields")),
+        tools=tools.specs,
+        tool_choice=tools.choice,
+        schema=read_output(request.get("outputConfig")),
+        cache_system=cached,
+        cache_tools=tools.cached,
     )
 
 
@@ -105,5 +107,10 @@ def write_usage(usage: Usage) -> Json:
 
 
 def echoed(request: Json) -> dict[str, Any]:
-    """PerformanceConfig and serviceTier as they were asked for; only what is honoured gets here."""
-    return {name: request[name] for name in ("performanceConfig", "serviceTier") if request.get(name)}
+    """PerformanceConfig and serviceTier as they were served, where the request asked for any."""
+    answer: Json = {}
+    if request.get("performanceConfig"):
+        answer["performanceConfig"] = {"latency": LATENCY}
+    if request.get("serviceTier"):
+        answer["serviceTier"] = {"type": SERVED_AS[request["serviceTier"]["type"]]}
+    return answer

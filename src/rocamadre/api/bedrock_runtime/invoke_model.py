@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 
 import msgspec
@@ -14,6 +14,7 @@ from rocamadre.api.bedrock_runtime.blocks import Json
 from rocamadre.api.handlers import handles
 from rocamadre.api.inference.embedding import embed
 from rocamadre.api.inference.generation import Generation, Stream, begin, count_input, resolve_model, whole_input
+from rocamadre.api.inference.tiers import LATENCY, SERVED_AS, settle_service
 from rocamadre.catalog.types import Resolved
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, ModelFailure, NotBuilt
@@ -23,14 +24,21 @@ from rocamadre.engines.profiles.types import AnswerFacts, ChunkWriter, Embedding
 
 _LARGE_BYTES = 100_000
 _JSON = "application/json"
+_NAMED = r"\A[a-zA-Z0-9\s:_@$#=/+,\-.]{%d,256}\Z"
+_METADATA = Annotated[
+    dict[
+        Annotated[str, msgspec.Meta(pattern=_NAMED % 1)],
+        Annotated[str, msgspec.Meta(pattern=_NAMED % 0)],
+    ],
+    msgspec.Meta(min_length=1, max_length=16),
+]
 _METRICS = "amazon-bedrock-invocationMetrics"
 _MISSING = (
     "guardrailIdentifier: refused; guardrails come later",
     "guardrailVersion: refused; guardrails come later",
     "trace: other values than DISABLED are refused; guardrails come later",
-    "performanceConfigLatency: optimized is refused",
-    "serviceTier: other tiers than default are refused",
-    "requestMetadata: its keys go to the access log; nothing else uses it",
+    "performanceConfigLatency: optimized is served as standard, as the answer says",
+    "serviceTier: reserved is served as default, as the answer says",
     "body: formats of Titan text and embeddings, Nova, Claude, Llama, Mistral, Cohere Embed and OpenAI chat; members "
     "for tools, images, caching, citations and structured output are refused",
 )
@@ -138,23 +146,28 @@ def _check_headers(ctx: Context, request: Json) -> None:
             raise NotBuilt(f"{name}: Rocamadre does not have guardrails yet; leave it out")
     if request.get("trace", "DISABLED") != "DISABLED":
         raise NotBuilt("trace: Rocamadre does not have guardrails yet, and traces nothing else; leave it out")
-    if request.get("performanceConfigLatency", "standard") != "standard":
-        raise InvalidRequest("Latency performance configuration is not supported: performanceConfigLatency optimized")
-    if request.get("serviceTier", "default") != "default":
-        raise InvalidRequest(f"serviceTier: the tier {request['serviceTier']} is not supported; choose default")
     if metadata := request.get("requestMetadata"):
         ctx.notes["request_metadata"] = ",".join(sorted(_metadata_keys(metadata)))
+    settle_service(ctx, tier=request.get("serviceTier"), latency=request.get("performanceConfigLatency"))
 
 
 def _metadata_keys(text: str) -> Mapping[str, str]:
     try:
-        return msgspec.json.decode(text, type=dict[str, str])
+        return msgspec.json.decode(text, type=_METADATA)
     except msgspec.DecodeError as error:
-        raise InvalidRequest("requestMetadata must be a JSON object of strings") from error
+        raise InvalidRequest(
+            "requestMetadata must be a JSON object of 1 to 16 strings under names of 1 to 256 characters; values have "
+            f"at most 256, and letters, digits, white space and :_@$#=/+,-. are taken: {error}"
+        ) from error
 
 
 def _echoed(request: Json) -> Json:
-    return {name: request[name] for name in ("performanceConfigLatency", "serviceTier") if request.get(name)}
+    answer: Json = {}
+    if request.get("performanceConfigLatency"):
+        answer["performanceConfigLatency"] = LATENCY
+    if request.get("serviceTier"):
+        answer["serviceTier"] = SERVED_AS[request["serviceTier"]]
+    return answer
 
 
 def _facts(ctx: Context, resolved: Resolved, input_tokens: int = 0) -> AnswerFacts:

@@ -165,21 +165,6 @@ async def test_later_members_are_refused_by_name(context, member, value):
 
 
 @pytest.mark.parametrize(
-    ("member", "value"),
-    [("performanceConfig", {"latency": "optimized"}), ("serviceTier", {"type": "flex"})],
-)
-async def test_tiers_are_refused(context, member, value):
-    with pytest.raises(InvalidRequest, match="not supported"):
-        await converse(context, ask({"text": "Hi"}, **{member: value}))
-
-
-async def test_tiers_that_change_nothing_are_said_back(context):
-    asked = {"performanceConfig": {"latency": "standard"}, "serviceTier": {"type": "default"}}
-    response = await converse(context, ask({"text": "Hi"}, **asked))
-    assert {name: response[name] for name in asked} == asked
-
-
-@pytest.mark.parametrize(
     "block",
     [
         {"toolUse": {"toolUseId": "1", "name": "x", "input": {}}},

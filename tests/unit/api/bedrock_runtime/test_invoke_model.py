@@ -113,8 +113,6 @@ async def test_headers_taken(context, accept, content_type):
         ({"guardrailIdentifier": "abc"}, NotBuilt),
         ({"guardrailVersion": "1"}, NotBuilt),
         ({"trace": "ENABLED"}, NotBuilt),
-        ({"performanceConfigLatency": "optimized"}, InvalidRequest),
-        ({"serviceTier": "flex"}, InvalidRequest),
         ({"requestMetadata": "[]"}, InvalidRequest),
     ],
 )
