@@ -76,6 +76,15 @@ def locked_server(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> I
 
 
 @pytest.fixture(scope="session")
+def fake_server(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Iterator[Running]:
+    """A server on which the fake engine stands in for the text models of every family."""
+    home = tmp_path_factory.mktemp("fake")
+    found, _ = launch(home, checkout, server__strict="true", catalog__default_model="rocamadre.fake-v1:0")
+    yield Running(found.address, found.pid, home)
+    stop_server(home, found)
+
+
+@pytest.fixture(scope="session")
 def server_url(server: Running) -> str:
     """Address of the open server."""
     return server.address

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from rocamadre.api.anthropic.requests import check_headers, read_generation, read_json, told
+from rocamadre.api.anthropic.requests import check_headers, read_generation, read_json
 from rocamadre.api.anthropic.streams import stream_reply
 from rocamadre.api.http import HttpRequest, Reply, json_reply, route
-from rocamadre.api.inference.generation import begin, count_input, resolve_model
+from rocamadre.api.inference.generation import begin, count_input, resolve_model, whole_input
 from rocamadre.catalog.types import Resolved
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, NotBuilt
@@ -30,10 +30,10 @@ async def messages(ctx: Context, request: HttpRequest) -> Reply:
     if body.get("stream"):
         counted = await _count(ctx, resolved, asked)
         generation = await begin(ctx, resolved, asked)
-        return stream_reply(ctx, generation, asked, MessageChunks(head, counted, ttl_s=ttl_s))
+        return stream_reply(ctx, generation, MessageChunks(head, counted, ttl_s=ttl_s))
     generation = await begin(ctx, resolved, asked)
     answer, _ = await generation.collect()
-    answer = Answer(answer.blocks, told(answer.finish, asked))
+    answer = Answer(answer.blocks, whole_input(answer.finish, asked))
     return json_reply(write_message(answer, head, ttl_s=ttl_s), headers={"request-id": ctx.request_id})
 
 

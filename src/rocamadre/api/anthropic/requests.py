@@ -7,9 +7,8 @@ import re
 from collections.abc import Callable
 
 from rocamadre.api.http import HttpRequest
-from rocamadre.api.inference.generation import whole_input
 from rocamadre.core.errors import InvalidRequest, NotBuilt
-from rocamadre.core.messages import CachePoint, Finish, GenerationRequest
+from rocamadre.core.messages import GenerationRequest
 from rocamadre.engines.profiles.checks import Check
 from rocamadre.engines.profiles.claude_read import read_request
 from rocamadre.engines.profiles.types import Json
@@ -85,14 +84,6 @@ async def read_generation(body: Json, size: int) -> GenerationRequest:
         NotBuilt: it asks for something that Rocamadre lacks.
     """
     return await asyncio.to_thread(read_request, body) if size > _LARGE_BYTES else read_request(body)
-
-
-def told(finish: Finish, asked: GenerationRequest) -> Finish:
-    """A generation's end as the client is told it: what came from a cache, only to those who placed a cache point."""
-    points = asked.cache_system or asked.cache_tools
-    if points or any(type(block) is CachePoint for message in asked.messages for block in message.content):
-        return finish
-    return whole_input(finish)
 
 
 def in_words(sentence: str) -> str:

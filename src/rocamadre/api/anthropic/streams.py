@@ -9,12 +9,11 @@ from collections.abc import AsyncGenerator
 import msgspec
 
 from rocamadre.api.anthropic.errors import error_object
-from rocamadre.api.anthropic.requests import told
 from rocamadre.api.http import Reply
-from rocamadre.api.inference.generation import Generation, Stream
+from rocamadre.api.inference.generation import Generation, Stream, whole_input
 from rocamadre.core.context import Context
 from rocamadre.core.errors import ModelFailure, ModelTimeout, RocamadreError
-from rocamadre.core.messages import Event, Finish, GenerationRequest, TextDelta
+from rocamadre.core.messages import Event, Finish, TextDelta
 from rocamadre.engines.profiles.claude_write import MessageChunks
 from rocamadre.engines.profiles.types import Json
 
@@ -32,13 +31,12 @@ def sse(value: Json) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (value["type"].encode(), msgspec.json.encode(value))
 
 
-def stream_reply(ctx: Context, generation: Generation, asked: GenerationRequest, write: MessageChunks) -> Reply:
+def stream_reply(ctx: Context, generation: Generation, write: MessageChunks) -> Reply:
     """A stream of Anthropic's events; an error in its middle is sent as one, and ends it.
 
     Args:
         ctx: The request's.
         generation: One that has begun; ended with the stream, or when the client leaves.
-        asked: What it was asked.
         write: Makes the events.
     """
     headers = {
@@ -46,17 +44,15 @@ def stream_reply(ctx: Context, generation: Generation, asked: GenerationRequest,
         "cache-control": "no-cache",
         "request-id": ctx.request_id,
     }
-    pieces = _guarded(ctx, _pieces(generation, asked, write))
+    pieces = _guarded(ctx, _pieces(generation, write))
     return Reply(200, headers, Stream(pieces, generation.close))
 
 
-async def _pieces(
-    generation: Generation, asked: GenerationRequest, write: MessageChunks
-) -> AsyncGenerator[bytes, None]:
+async def _pieces(generation: Generation, write: MessageChunks) -> AsyncGenerator[bytes, None]:
     encode = msgspec.json.encode
     event: Event | None = generation.first
     assert event is not None
-    begin, *more = write(_counted(generation, asked, event))
+    begin, *more = write(_counted(generation, event))
     yield sse(begin) + _PING
     for each in more:
         yield sse(each)
@@ -65,17 +61,17 @@ async def _pieces(
             # All but a few events of a stream end here.
             yield _DELTA % (place, encode(event.text))
         else:
-            for each in write(_counted(generation, asked, event)):
+            for each in write(_counted(generation, event)):
                 yield sse(each)
     if type(event) is not Finish:
         raise ModelFailure("the model's answer broke off")
 
 
-def _counted(generation: Generation, asked: GenerationRequest, event: Event) -> Event:
+def _counted(generation: Generation, event: Event) -> Event:
     if not isinstance(event, Finish):
         return event
     generation.finish(event.usage)
-    return told(event, asked)
+    return whole_input(event, generation.request)
 
 
 async def _guarded(ctx: Context, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

@@ -15,7 +15,7 @@ from rocamadre.catalog.operations import resolve
 from rocamadre.catalog.types import Model, Resolved
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, ModelFailure, RocamadreError, Throttled
-from rocamadre.core.messages import Event, Finish, GenerationRequest, Media, Usage
+from rocamadre.core.messages import CachePoint, Event, Finish, GenerationRequest, Media, ToolResult, Usage
 from rocamadre.engines.collect import Answer, close, collect
 from rocamadre.observability.tracing import Span, span
 
@@ -41,15 +41,17 @@ def check_input(request: GenerationRequest, model: Model) -> None:
     """
     for message in request.messages:
         for block in message.content:
-            if type(block) is Media and block.kind.upper() not in model.input_modalities:
-                raise InvalidRequest(
-                    f"This model doesn't support the {block.kind} content block that you provided: {model.id} reads "
-                    f"{', '.join(model.input_modalities)}"
-                )
+            shown = block.media if type(block) is ToolResult else (block,) if type(block) is Media else ()
+            for media in shown:
+                if media.kind.upper() not in model.input_modalities:
+                    raise InvalidRequest(
+                        f"This model doesn't support the {media.kind} content block that you provided: {model.id} "
+                        f"reads {', '.join(model.input_modalities)}"
+                    )
 
 
-def whole_input(finish: Finish) -> Finish:
-    """A generation's end with everything it read counted as input.
+def whole_input(finish: Finish, request: GenerationRequest | None = None) -> Finish:
+    """A generation's end with everything it read counted as input, unless the request placed a cache point.
 
     Engines take what they can from the prompts they still remember. A client of Bedrock that placed no cache point
     knows nothing of that, and is told what CountTokens tells.
@@ -57,14 +59,26 @@ def whole_input(finish: Finish) -> Finish:
     usage = finish.usage
     if not usage.cache_read_tokens and not usage.cache_write_tokens:
         return finish
+    if request is not None and has_cache_point(request):
+        return finish
     read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
     return replace(finish, usage=Usage(read, usage.output_tokens))
+
+
+def has_cache_point(request: GenerationRequest) -> bool:
+    """Whether the client placed a cache point."""
+    return (
+        request.cache_system
+        or request.cache_tools
+        or any(type(block) is CachePoint for message in request.messages for block in message.content)
+    )
 
 
 class Generation:
     """A generation that has begun.
 
     Attributes:
+        request: What was asked.
         resolved: Which model runs.
         first: Its first event.
         rest: Those after it.
@@ -80,19 +94,28 @@ class Generation:
         "_timed",
         "first",
         "first_after_s",
+        "request",
         "resolved",
         "rest",
         "started",
     )
 
     def __init__(
-        self, ctx: Context, resolved: Resolved, rest: AsyncIterator[Event], started: float, timed: Span
+        self,
+        ctx: Context,
+        resolved: Resolved,
+        request: GenerationRequest,
+        rest: AsyncIterator[Event],
+        *,
+        started: float,
+        timed: Span,
     ) -> None:
         self._ctx = ctx
         self._reserved = 0
         self._settled = False
         self._timed = timed
         self._span = ExitStack()
+        self.request = request
         self.resolved = resolved
         self.first: Event | None = None
         self.rest = rest
@@ -153,7 +176,7 @@ async def begin(ctx: Context, resolved: Resolved, request: GenerationRequest) ->
         with ExitStack() as spans:
             timed = spans.enter_context(span("chat", operation="chat", provider="rocamadre", model=model.id))
             engine = await platform.engines.engine(model.load_spec)
-            generation = Generation(ctx, resolved, engine.converse(request), started, timed)
+            generation = Generation(ctx, resolved, request, engine.converse(request), started=started, timed=timed)
             generation._reserved = reserved
             try:
                 generation.first = await anext(generation.rest)

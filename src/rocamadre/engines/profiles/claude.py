@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rocamadre.core.messages import GenerationRequest
 from rocamadre.engines.collect import Answer
 from rocamadre.engines.profiles.checks import read_body
 from rocamadre.engines.profiles.claude_body import INVOKE_BODY
-from rocamadre.engines.profiles.claude_read import read_request
+from rocamadre.engines.profiles.claude_read import cache_ttl_s, read_request
 from rocamadre.engines.profiles.claude_write import MessageChunks, write_message
 from rocamadre.engines.profiles.types import AnswerFacts, ChunkWriter, Json, TextProfile
 
@@ -20,12 +21,12 @@ def read(body: Any) -> GenerationRequest:
 
 def write(answer: Answer, facts: AnswerFacts) -> Json:
     """The answer's body."""
-    return write_message(answer, _head(facts))
+    return write_message(answer, _head(facts), ttl_s=cache_ttl_s(facts.body))
 
 
 def chunks(facts: AnswerFacts) -> ChunkWriter:
     """Claude's events."""
-    return MessageChunks(_head(facts), facts.input_tokens)
+    return MessageChunks(_head(facts), facts.input_tokens, ttl_s=cache_ttl_s(facts.body))
 
 
 def model_name(base_id: str) -> str:
@@ -42,4 +43,17 @@ def _head(facts: AnswerFacts) -> Json:
     return {"id": f"msg_bdrk_{facts.id}", "model": model_name(facts.base_id)}
 
 
-PROFILE = TextProfile("Anthropic Claude", ("anthropic.claude-*",), read, write, chunks, counts_first=True)
+PROFILE = TextProfile(
+    "Anthropic Claude",
+    ("anthropic.claude-*", "claude-*"),
+    read,
+    write,
+    chunks,
+    counts_first=True,
+    body=INVOKE_BODY,
+    tools=True,
+    structured="output_config",
+)
+
+LOCAL = replace(PROFILE, patterns=(), marker="anthropic_version")
+"""For models asked for by their own ids: the version says whose body it is."""

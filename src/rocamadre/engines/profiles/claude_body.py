@@ -15,7 +15,9 @@ from rocamadre.engines.profiles.checks import (
     choice,
     either,
     integer,
+    mapping,
     number,
+    optional,
     record,
     string,
 )
@@ -45,16 +47,6 @@ _SERVER_BLOCKS = {
 _SOURCES = {"url": "sources that are fetched from a URL", "file": "uploaded files"}
 
 
-def optional(check: Check) -> Check:
-    """Takes null too, which means that the key is not there."""
-
-    def checked(value: Any, at: str, wrong: list[str]) -> None:
-        if value is not None:
-            check(value, at, wrong)
-
-    return checked
-
-
 def variants(kinds: Mapping[str, Check], later: Mapping[str, str]) -> Check:
     """An object whose `type` says which check it must pass.
 
@@ -75,11 +67,6 @@ def variants(kinds: Mapping[str, Check], later: Mapping[str, str]) -> Check:
             choice(*kinds)(kind, f"{at}/type", wrong)
 
     return check
-
-
-def mapping(value: Any, at: str, wrong: list[str]) -> None:
-    """Any object."""
-    either((dict, anything))(value, at, wrong)
 
 
 def _citations(value: Any, at: str, wrong: list[str]) -> None:

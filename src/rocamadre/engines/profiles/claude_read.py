@@ -259,7 +259,7 @@ def _cache_controls(body: Json) -> Iterator[tuple[str, Json]]:
     system = body.get("system") or ()
     parts: list[tuple[str, Sequence[Json]]] = [("tools", body.get("tools") or ())]
     parts.append(("system", () if isinstance(system, str) else system))
-    for place, message in enumerate(body["messages"]):
+    for place, message in enumerate(body.get("messages") or ()):
         if not isinstance(message["content"], str):
             parts.append((f"messages.{place}.content", message["content"]))
     for at, blocks in parts:
