@@ -38,11 +38,23 @@ _CREDENTIAL = {
     "x-amz-date": "20260101T000000Z",
 }
 _CHAT = [{"role": "user", "content": "Hello"}]
-_OPENAI: tuple[tuple[str, dict[str, Any]], ...] = (
+_TOOL = {"name": "t", "input_schema": {"type": "object"}, "cache_control": {"type": "ephemeral"}}
+_LOOP = [
+    {"role": "user", "content": [{"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}]},
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "t", "input": {}}]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "b"}]},
+]
+_ENDPOINTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/v1/chat/completions", {"model": FAKE, "messages": _CHAT, "max_tokens": 5, "stop": ["x"], "n": 1, "seed": 1}),
     ("/v1/chat/completions", {"model": FAKE, "messages": _CHAT, "stream": True, "temperature": 0.5}),
     ("/v1/completions", {"model": FAKE, "prompt": "Hello", "echo": True, "logprobs": 1, "max_tokens": 5}),
     ("/v1/embeddings", {"model": "rocamadre.fake-embed-v1:0", "input": ["a", "b"], "encoding_format": "base64"}),
+    ("/anthropic/v1/messages", {"model": FAKE, "max_tokens": 5, "messages": _CHAT, "system": "s", "tools": [_TOOL]}),
+    (
+        "/anthropic/v1/messages",
+        {"model": FAKE, "max_tokens": 5, "messages": _LOOP, "stream": True, "thinking": {"type": "disabled"}},
+    ),
+    ("/anthropic/v1/messages/count_tokens", {"model": FAKE, "messages": _LOOP, "tools": [_TOOL]}),
 )
 _BODIES: tuple[dict[str, Any], ...] = (
     {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5},
@@ -153,7 +165,7 @@ class Fuzzer:
 
     def _send_mutated(self) -> None:
         if self._random.random() < 0.3:
-            path, content = self._random.choice(_OPENAI)
+            path, content = self._random.choice(_ENDPOINTS)
             body = self._encoded(self._mutated(content))
             self._exchange("", WireRequest("POST", path.encode(), b"", {"content-type": "application/json"}, body))
             return

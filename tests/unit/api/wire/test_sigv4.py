@@ -9,7 +9,7 @@ from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rocamadre.api.wire.sigv4 import EMPTY_SHA256, parse_authorization, signing_key, verify
+from rocamadre.api.wire.sigv4 import EMPTY_SHA256, Credential, parse_authorization, signing_key, verify
 from rocamadre.core.errors import CommonError
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -291,6 +291,15 @@ def test_signed_urls(signer, service):
 def test_no_credential():
     assert parse_authorization({"host": "x"}, b"a=b") is None
     assert parse_authorization({}, b"X-Amz-Other=1") is None
+
+
+def test_the_header_of_anthropics_clients():
+    assert parse_authorization({"x-api-key": " roca-abc "}, b"") == Credential("bearer", token="roca-abc")
+    both = {"x-api-key": "other", "authorization": "Bearer roca-abc"}
+    assert parse_authorization(both, b"").token == "roca-abc"
+    for wrong in ("", "a b", "a\x00"):
+        with pytest.raises(CommonError):
+            parse_authorization({"x-api-key": wrong}, b"")
 
 
 def test_bearer():
