@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import rocamadre.api.anthropic.messages
 import rocamadre.api.anthropic.models
+import rocamadre.api.bedrock.batch_jobs
 import rocamadre.api.bedrock.foundation_models
 import rocamadre.api.bedrock.inference_profiles
 import rocamadre.api.bedrock.logging
+import rocamadre.api.bedrock.prompt_routers
 import rocamadre.api.bedrock.tags
 import rocamadre.api.bedrock_runtime.converse
 import rocamadre.api.bedrock_runtime.converse_stream
 import rocamadre.api.bedrock_runtime.count_tokens
 import rocamadre.api.bedrock_runtime.invoke_model
+import rocamadre.api.neighbours.iam.service
+import rocamadre.api.neighbours.logs.service
+import rocamadre.api.neighbours.s3.service
+import rocamadre.api.neighbours.sts.service
 import rocamadre.api.openai.absent
 import rocamadre.api.openai.chat
 import rocamadre.api.openai.completions

@@ -44,7 +44,11 @@ class ChunkSigner:
 
     def chunk(self, data: bytes) -> str:
         """The signature that the next chunk must carry."""
-        return self._next("AWS4-HMAC-SHA256-PAYLOAD", f"{_EMPTY}\n{hashlib.sha256(data).hexdigest()}")
+        return self.chunk_hash(hashlib.sha256(data).hexdigest())
+
+    def chunk_hash(self, sha256: str) -> str:
+        """The same, from the hash of the chunk's data."""
+        return self._next("AWS4-HMAC-SHA256-PAYLOAD", f"{_EMPTY}\n{sha256}")
 
     def trailer(self, canonical: bytes) -> str:
         """The signature that the trailers must carry, given as `name:value` lines."""
@@ -115,9 +119,28 @@ def _chunks(body: bytes, signer: ChunkSigner | None) -> tuple[bytes, int]:
 
 
 def _check_trailers(text: bytes, data: bytes, signer: ChunkSigner | None, headers: Mapping[str, list[bytes]]) -> None:
+    announced = ",".join(value.decode("latin-1") for value in headers.get("x-amz-trailer", []))
+    for checksum, claimed in read_trailers(text, signer, announced).items():
+        digest = _DIGESTS.get(checksum)
+        if digest is None:
+            raise _malformed(f"the trailer {checksum[:60]!r} is not known; checksums are {', '.join(sorted(_DIGESTS))}")
+        if not hmac.compare_digest(base64.b64encode(digest(data)), claimed):
+            raise CommonError("BadDigest", 400, f"The {checksum} you specified did not match the calculated checksum.")
+
+
+def read_trailers(text: bytes, signer: ChunkSigner | None, announced: str) -> dict[str, bytes]:
+    """The trailers behind the last chunk, by lower-case name, their signature verified and left out.
+
+    Args:
+        text: All that follows the last chunk's own line.
+        signer: None where they are not signed, or signatures are not verified.
+        announced: The `x-amz-trailer` header.
+
+    Raises:
+        CommonError: MalformedTrailerError (400) or InvalidSignatureException (403).
+    """
     trailers = _parse_trailers(text)
     signature = trailers.pop(_TRAILER_SIGNATURE, None)
-    announced = ",".join(value.decode("latin-1") for value in headers.get("x-amz-trailer", []))
     if set(trailers) != {name.strip().lower() for name in announced.split(",")} - {""}:
         raise _malformed("the trailers are not those that the x-amz-trailer header announces")
     if signer is not None:
@@ -126,12 +149,7 @@ def _check_trailers(text: bytes, data: bytes, signer: ChunkSigner | None, header
             raise CommonError(
                 "InvalidSignatureException", 403, "The trailer signature does not match the one we calculated."
             )
-    for checksum, claimed in trailers.items():
-        digest = _DIGESTS.get(checksum)
-        if digest is None:
-            raise _malformed(f"the trailer {checksum[:60]!r} is not known; checksums are {', '.join(sorted(_DIGESTS))}")
-        if not hmac.compare_digest(base64.b64encode(digest(data)), claimed):
-            raise CommonError("BadDigest", 400, f"The {checksum} you specified did not match the calculated checksum.")
+    return trailers
 
 
 def _parse_trailers(text: bytes) -> dict[str, bytes]:

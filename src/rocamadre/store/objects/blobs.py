@@ -92,8 +92,13 @@ class BlobWriter:
     def discard(self) -> None:
         """Close and delete; nothing happens after `finish`."""
         if self._file >= 0:
+            self.remove()
+
+    def remove(self) -> None:
+        """Close and delete, also after `finish`, while nothing names the blob."""
+        if self._file >= 0:
             self._close()
-            self._path.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
 
     def _close(self) -> None:
         os.close(self._file)

@@ -23,6 +23,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from rocamadre.core.clock import Clock, SystemClock
 from rocamadre.store.objects.blobs import Blobs, BlobWriter, Segment, Written
+from rocamadre.store.objects.checksums import new_checksum
 from rocamadre.store.objects.errors import (
     BucketNotEmpty,
     BucketOwned,
@@ -326,7 +327,8 @@ class AccountObjects:
         key: str,
         *,
         attributes: Callable[[ObjectInfo], Attributes],
-        source_condition: Condition | None = None,
+        algorithm: str = "",
+        source_condition: Callable[[ObjectInfo], None] | None = None,
         condition: Condition | None = None,
     ) -> ObjectInfo:
         """Copy an object: its content is linked, not read.
@@ -336,6 +338,7 @@ class AccountObjects:
             bucket: Where it goes.
             key: Where it goes.
             attributes: What the copy's will be, given the source.
+            algorithm: A checksum that the copy must have; the content is read for one that the source lacks.
             source_condition: Checked against the source.
             condition: Checked against what is at the target.
 
@@ -343,9 +346,10 @@ class AccountObjects:
             NoSuchKey: the source is not there.
         """
         encode_key(key)
-        with self.opened(*source) as (info, segments):
+        with self.opened(*source) as (found, segments):
             if source_condition is not None:
-                source_condition(info)
+                source_condition(found)
+            info = self._with_checksum(found, segments, algorithm)
             copies = [Segment(self.files.blobs.duplicate(segment.blob), segment.size) for segment in segments]
         try:
             with self.files.index.write() as tx:
@@ -358,6 +362,15 @@ class AccountObjects:
             raise
         self.files.blobs.remove(gone)
         return made
+
+    def _with_checksum(self, info: ObjectInfo, segments: Sequence[Segment], algorithm: str) -> ObjectInfo:
+        """The object with a checksum of its whole content, computed if it has none."""
+        if not algorithm or (algorithm in info.checksums and info.checksum_type == "FULL_OBJECT"):
+            return info
+        checksum = new_checksum(algorithm)
+        for piece in self.pieces(info, segments, 0, info.size_bytes):
+            checksum.update(piece)
+        return replace(info, checksums={algorithm: checksum.encoded()}, checksum_type="FULL_OBJECT")
 
     def change_tags(self, bucket: str, key: str, tags: Mapping[str, str]) -> None:
         """Give an object other tags; its content and times stay.

@@ -17,7 +17,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What a client says about an object beside its content; see `ObjectInfo` for the members."""
+    """What a client says about an object beside its content; see `ObjectInfo` for the members.
+
+    Attributes:
+        upload: Of an upload in parts, its id: completing it once more finds what it became.
+    """
 
     content_type: str = "binary/octet-stream"
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -26,6 +30,7 @@ class Attributes:
     checksums: Mapping[str, str] = field(default_factory=dict)
     checksum_type: str = ""
     parts: int = 0
+    upload: str = ""
 
 
 @dataclass(frozen=True, slots=True)
