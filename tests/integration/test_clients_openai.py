@@ -71,7 +71,8 @@ def test_embeddings_in_both_encodings(client):
         (lambda client: client.chat.completions.create(model=FAKE, messages=[]), openai.BadRequestError),
         (lambda client: client.models.retrieve("nobody-knows"), openai.NotFoundError),
         (lambda client: client.chat.completions.create(model="nobody.knows", messages=[]), openai.APIStatusError),
-        (lambda client: client.files.list(), openai.APIStatusError),
+        (lambda client: client.moderations.create(input="x"), openai.NotFoundError),
+        (lambda client: client.vector_stores.list(), openai.NotFoundError),
     ],
 )
 def test_refusals_are_errors_of_the_client(client, ask, kind):

@@ -12,6 +12,7 @@ import msgspec
 
 from rocamadre.api.http import HttpRequest, Reply, json_reply, route
 from rocamadre.api.inference.generation import begin, resolve_model
+from rocamadre.api.inference.tiers import settle_service
 from rocamadre.api.openai.chat_messages import read_messages
 from rocamadre.api.openai.fields import Fields, read_fields
 from rocamadre.api.openai.formats import read_format
@@ -88,6 +89,7 @@ async def chat_completions(ctx: Context, request: HttpRequest) -> Reply:
     delivery = read_delivery(fields)
     asked = await read_aside(request, partial(_read, fields))
     tier = read_service_tier(fields)
+    settle_service(ctx, tier=tier, latency=None)
     resolved = resolve_model(ctx, model)
     head: dict[str, Any] = {"id": f"chatcmpl-{uuid4().hex}", "created": int(ctx.platform.clock.now().timestamp())}
     if tier:

@@ -38,6 +38,17 @@ SHARED = frozenset(
 )
 """Keys that both take; `min_p`, `min_tokens`, `repetition_penalty` and `top_k` are extensions."""
 
+_TIERS = {
+    "auto": "default",
+    "default": "default",
+    "fast": "priority",
+    "flex": "flex",
+    "priority": "priority",
+    "scale": "default",
+    "ultrafast": "priority",
+}
+"""What each tier is served as; nothing is reserved on this machine."""
+
 _REASONS: dict[StopReason, str] = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
@@ -127,13 +138,13 @@ def read_metadata(fields: Fields) -> dict[str, str]:
 
 
 def read_service_tier(fields: Fields) -> str | None:
-    """The tier that the answer names: always `default`, the only one here, where one was asked for.
+    """The tier that a request is served as, which its answer names; None where it asks for none.
 
     Raises:
         BadParameter: there is no such tier.
     """
-    asked = fields.choice("service_tier", ("auto", "default", "flex", "priority", "scale", "fast", "ultrafast"))
-    return "default" if asked else None
+    asked = fields.choice("service_tier", _TIERS)
+    return _TIERS[asked] if asked else None
 
 
 def check_caching(fields: Fields) -> None:

@@ -91,6 +91,7 @@ class Wish:
         items: Its own input.
         previous_id: The response to go on from; empty for none.
         truncate: Whether the oldest turns may be left out where all are too long for the model.
+        tier: The service tier it asks for, as it is served; None for none.
         facts: What the response says back, by its names on the wire.
     """
 
@@ -106,6 +107,7 @@ class Wish:
     background: bool
     store: bool
     truncate: bool
+    tier: str | None
     facts: dict[str, Any]
 
 
@@ -144,6 +146,7 @@ def read_wish(fields: Fields) -> Wish:
         background=background,
         store=store,
         truncate=fields.choice("truncation", ("auto", "disabled")) == "auto",
+        tier=read_service_tier(fields),
         facts=_facts(fields, background, store),
     )
 

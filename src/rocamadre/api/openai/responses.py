@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from rocamadre.api.http import HttpRequest, Reply, json_reply, route
 from rocamadre.api.inference.generation import begin, resolve_model
+from rocamadre.api.inference.tiers import settle_service
 from rocamadre.api.openai import background
 from rocamadre.api.openai.errors import BadParameter, NotHere
 from rocamadre.api.openai.fields import Fields, read_fields
@@ -130,6 +131,7 @@ async def list_input_items(ctx: Context, request: HttpRequest) -> Reply:
 
 async def _prepare(ctx: Context, wish: Wish, response_id: str, created_at: int) -> _Asked:
     """Everything that can be refused before a model is asked."""
+    settle_service(ctx, tier=wish.tier, latency=None)
     resolved = resolve_model(ctx, wish.model)
     if wish.previous_id:
         asked = await asyncio.to_thread(request_of, wish, await _history(ctx, wish.previous_id))

@@ -189,7 +189,8 @@ async def test_what_is_taken_and_changes_nothing(context, engine, post):
         prompt_cache_retention="in_memory", prompt_cache_options={"mode": "implicit", "ttl": "30m"},
         safety_identifier="s", metadata={"a": "b"}, user="u", store=False,
     )  # fmt: skip
-    assert answer["service_tier"] == "default"
+    assert answer["service_tier"] == "flex"
+    assert context.notes["service_tier"] == "flex"
 
 
 async def test_breakpoints_of_the_cache(context, engine, post):
