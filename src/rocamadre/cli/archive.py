@@ -25,7 +25,7 @@ FORMAT = 1
 """Raised when an older program could not read what this one writes."""
 
 _PIECE_BYTES = 1 << 20
-_LEFT_OUT = frozenset({"aws", "cache", "logs", "sock", "server.json", "up.lock"})
+_LEFT_OUT = frozenset({"aws", "cache", "logs", "sock", "server.json", "up.lock", "worker.lock"})
 """Made again by themselves, or true of the running server only."""
 
 

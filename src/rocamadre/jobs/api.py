@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 ACCOUNT_HEADER = "x-rocamadre-account"
@@ -48,8 +47,3 @@ class PlatformApi(Protocol):
     def session(self) -> AbstractAsyncContextManager[ApiSession]:
         """Open a way to the server, for the running event loop."""
         ...
-
-
-def internal_socket(home: Path) -> Path:
-    """Where the server listens for its own jobs."""
-    return home / "sock" / "internal.sock"

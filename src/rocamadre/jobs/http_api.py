@@ -17,7 +17,7 @@ class HttpApi:
     """See `PlatformApi`.
 
     Args:
-        socket: The server's; see `internal_socket`.
+        socket: Where the server listens for its jobs.
         timeout_s: Longest wait for one answer.
     """
 

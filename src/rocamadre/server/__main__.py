@@ -17,6 +17,7 @@ from rocamadre.core.settings import Settings, load_settings
 from rocamadre.observability.logging import configure_logging
 from rocamadre.observability.tracing import configure_tracing
 from rocamadre.server.app import Application
+from rocamadre.server.keeper import working
 from rocamadre.server.lifespan import (
     build_platform,
     check_exposure,
@@ -84,9 +85,10 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     host = f"[{server.host}]" if ":" in server.host else server.host
     address = f"{scheme}://{host}:{listener.getsockname()[1]}"
     platform = build_platform(settings, address=address)
+    application = Application(platform)
     try:
         config = uvicorn.Config(
-            Application(platform),
+            application,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -100,7 +102,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         )
         write_server_file(settings.home, address)
         logger.info("server.started", extra={"address": address, "pid": os.getpid(), "version": __version__})
-        await uvicorn.Server(config).serve(sockets=[listener])
+        async with working(platform, application):
+            await uvicorn.Server(config).serve(sockets=[listener])
     finally:
         remove_server_file(settings.home)
         await close_platform(platform)

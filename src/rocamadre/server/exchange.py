@@ -14,6 +14,7 @@ from rocamadre.core.context import Context, Platform, Principal
 if TYPE_CHECKING:
     from rocamadre.api.handlers import Handler
     from rocamadre.api.neighbours.dispatch import NeighbourRequest
+    from rocamadre.server.internal import Asker
 
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -31,6 +32,7 @@ class Exchange:
         neighbour: The request as S3, STS, IAM, Lambda or Logs see it, where it is one of theirs; then none of `match`,
             `route` and `handler` is set.
         handler: Set with `match` for the operations that exist here.
+        asker: Whose job asks, where the request came over the internal socket.
         context: Set by `authenticate`.
         body_read: Done once `receive` is free again, to tell when the client leaves.
         error_code: What the error was called on the wire, for the log.
@@ -52,6 +54,7 @@ class Exchange:
     handler: Handler | None = None
     route: Route | None = None
     path_values: tuple[str, ...] = ()
+    asker: Asker | None = None
     principal: Principal | None = None
     context: Context | None = None
     error_code: str = ""

@@ -18,6 +18,7 @@ from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.settings import ServerSettings, Settings
 from rocamadre.engines.pool import EnginePool
 from rocamadre.invocations.log import InvocationLog
+from rocamadre.jobs.queue import QueuedJobs
 from rocamadre.observability.metrics import Metrics
 from rocamadre.store.objects.registry import open_objects
 from rocamadre.store.sql.database import open_database
@@ -52,13 +53,15 @@ def build_platform(settings: Settings, *, address: str) -> Platform:
     """Everything that requests need, opened and ready."""
     clock = SystemClock()
     metrics = Metrics()
+    sql = open_database(settings.home, settings.database)
     platform = Platform(
         settings=settings,
-        sql=open_database(settings.home, settings.database),
+        sql=sql,
         engines=EnginePool(settings.engines, settings.home),
         metrics=metrics,
         clock=clock,
         objects=open_objects(settings),
+        jobs=QueuedJobs(sql, clock),
         server=ServerInfo(address, os.getpid(), clock.monotonic()),
     )
     return replace(platform, invocations=InvocationLog(platform))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, TypeVar
@@ -93,8 +94,12 @@ class InProcessServer:
         headers: Any = HeadersDict(answer.headers)
         return AWSResponse(request.url, answer.status, headers, _Raw(answer.body))
 
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine on the server's event loop, from any thread."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(self._timeout_s)
+        return self.submit(coroutine).result(self._timeout_s)
 
     async def _answer(
         self, method: str, path: bytes, query: bytes, headers: list[tuple[bytes, bytes]], body: bytes

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import Connection
@@ -25,14 +25,11 @@ from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.registry import Registry
 from rocamadre.core.settings import load_settings
 from rocamadre.jobs.queue import QueuedJobs
-from rocamadre.jobs.runner import JobKind, JobPlatform, JobSpec, JobState, Outcome, RunStopped, Step, Work
+from rocamadre.jobs.runner import OVER, JobKind, JobPlatform, JobSpec, JobState, Outcome, RunStopped, Step, Work
 from rocamadre.store.sql.database import open_database
 
 LONGEST_S = 30.0
-
-
-class _Nothing:
-    """Stands for what these jobs do not need."""
+T = TypeVar("T")
 
 
 @dataclass
@@ -63,15 +60,14 @@ class Bench:
 
     def over(self, run_id: str) -> JobState:
         """Wait until a run is over."""
-        return self.wait(
-            lambda: (
-                state
-                if (state := self.jobs.state(run_id)) and state.state in ("completed", "stopped", "failed")
-                else None
-            )
-        )
 
-    def wait(self, found: Callable[[], Any]) -> Any:
+        def ended() -> JobState | None:
+            state = self.jobs.state(run_id)
+            return state if state is not None and state.state in OVER else None
+
+        return self.wait(ended)
+
+    def wait(self, found: Callable[[], T | None]) -> T:
         """Wait until something is so, within a time limit."""
         deadline = time.monotonic() + LONGEST_S
         while not (value := found()):
@@ -88,7 +84,8 @@ _BENCH: list[Bench] = []
 def _run(name: str) -> Callable[[Work], Any]:
     def run(work: Work) -> Any:
         _BENCH[-1].ran.append(name)
-        return _STEPS.get(name, lambda _: None)(work)
+        step = _STEPS.get(name)
+        return None if step is None else step(work)
 
     return run
 
@@ -118,7 +115,7 @@ class JobSuite:
         """A fresh queue and executor."""
         settings = load_settings(home=tmp_path, database=self.database(tmp_path))
         sql = open_database(settings.home, settings.database)
-        nothing: Any = _Nothing()
+        nothing: Any = None  # These jobs need neither objects nor models.
         platform = JobPlatform(settings, sql, nothing, SystemClock(), nothing)
         kinds: Registry[JobKind] = Registry("job", {"test": "rocamadre.testing.job_suite:TEST_KIND"})
         made = Bench(QueuedJobs(sql, platform.clock), platform, self.executor(kinds, platform))

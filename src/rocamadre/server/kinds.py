@@ -1,0 +1,15 @@
+"""The kinds of jobs that the worker can do."""
+
+from __future__ import annotations
+
+from rocamadre.core.registry import Registry
+from rocamadre.jobs.runner import JobKind
+
+JOB_KINDS: Registry[JobKind] = Registry(
+    "job",
+    {
+        "async-invoke": "rocamadre.async_invokes.jobs:KIND",
+        "batch-inference": "rocamadre.batch.jobs:KIND",
+        "openai-batch": "rocamadre.batch.openai.jobs:KIND",
+    },
+)
