@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import rocamadre.api.endpoints  # noqa: F401  (registers every handler and endpoint)
 from rocamadre.api.http import ClientGone, Reply
+from rocamadre.api.neighbours.shaped import prepare
 from rocamadre.api.wire.models import load_models
 from rocamadre.api.wire.operations import Service
 from rocamadre.api.wire.routes import Router
@@ -17,6 +18,7 @@ from rocamadre.core.context import Platform
 from rocamadre.core.ids import request_id
 from rocamadre.observability.tracing import span
 from rocamadre.server.exchange import Exchange, compose
+from rocamadre.server.internal import INTERNAL
 from rocamadre.server.middleware.access import log_access
 from rocamadre.server.middleware.authenticate import authenticate
 from rocamadre.server.middleware.body import read_body
@@ -46,6 +48,7 @@ class Application:
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
         models = load_models(platform.settings.home / "cache")
+        prepare(platform.settings.home / "cache")
         self.services = {name: Service(name, model) for name, model in models.items()}
         limits = platform.settings.limits
         self._respond = compose(
@@ -107,6 +110,7 @@ def _exchange(platform: Platform, scope: Scope, receive: Receive) -> Exchange:
         headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw_headers},
         request_id=request_id(),
         started=platform.clock.monotonic(),
+        asker=scope.get(INTERNAL),
     )
 
 
