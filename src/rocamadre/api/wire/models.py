@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def load_models(cache: Path | None = None) -> dict[str, ServiceModel]:
             return cached
         except msgspec.DecodeError:
             logger.warning("wire.cache_damaged", extra={"file": path.name})
-    models = _from_botocore()
+    models = read_models(SERVICES)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
@@ -50,12 +51,13 @@ def load_models(cache: Path | None = None) -> dict[str, ServiceModel]:
     return models
 
 
-def _from_botocore() -> dict[str, ServiceModel]:
+def read_models(services: Sequence[str]) -> dict[str, ServiceModel]:
+    """The models of services from botocore itself, without their prose."""
     # Imported here, and only when the cache is cold: this is what the cache saves.
     from botocore.loaders import Loader  # noqa: PLC0415
 
     loader = Loader()
-    return {service: _reduced(loader.load_service_model(service, "service-2")) for service in SERVICES}
+    return {service: _reduced(loader.load_service_model(service, "service-2")) for service in services}
 
 
 def _reduced(model: Any) -> Any:

@@ -232,6 +232,16 @@ def find_policy(tx: Connection, ctx: Context, arn: str) -> Policy:
     return replace(policy, attachments=_attachments(tx, ctx).get(arn, 0))
 
 
+def find_own_policy(tx: Connection, ctx: Context, arn: str) -> Policy:
+    """A policy of the account's own, in a transaction.
+
+    Raises:
+        NoSuchEntity: there is none.
+        InvalidInput: it is one of AWS's, which cannot be changed.
+    """
+    return _policy(_own(tx, ctx, arn))
+
+
 def _own(tx: Connection, ctx: Context, arn: str) -> Any:
     if arn in managed_policies():
         raise InvalidInput(f"{arn} is a policy of AWS; it can be attached, not changed")
