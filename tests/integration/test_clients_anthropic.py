@@ -54,7 +54,7 @@ def fake_url(fake_server):
 def ask(request, fake_url):
     """`ask("text", ...)`: messages.create with what each client calls the model; `ask.client` is the client."""
     with request.param(fake_url) as client:
-        model = MODELS.get(request.param, "claude-sonnet-4-5")
+        model = MODELS.get(request.param, "claude-sonnet-5")
 
         def create(text, *, call=client.messages.create, **options):
             messages = text if isinstance(text, list) else [{"role": "user", "content": text}]
@@ -164,16 +164,16 @@ def test_a_model_of_our_own_by_its_own_id(fake_url):
 
 def test_who_answered_is_said(plain):
     raw = plain.messages.with_raw_response.create(
-        model="claude-3-5-haiku-latest", max_tokens=9, messages=[{"role": "user", "content": "hi"}]
+        model="claude-haiku-5-5", max_tokens=9, messages=[{"role": "user", "content": "hi"}]
     )
     assert raw.headers["x-rocamadre-model"] == FAKE
     message = raw.parse()
-    assert message.model == "claude-3-5-haiku-latest"
+    assert message.model == "claude-haiku-5-5"
     assert message._request_id == raw.headers["request-id"]
 
 
 def test_counting_is_what_the_call_reports(plain):
-    asked = {"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "one two"}], "system": "Be brief."}
+    asked = {"model": "claude-sonnet-5", "messages": [{"role": "user", "content": "one two"}], "system": "Be brief."}
     counted = plain.messages.count_tokens(**asked)
     assert counted.input_tokens == plain.messages.create(max_tokens=5, **asked).usage.input_tokens > 2
 
@@ -184,13 +184,13 @@ def test_models(plain):
     assert len(ids) == len(set(ids)) > 1
     backwards = plain.models.list(before_id=ids[-1], limit=1)
     assert [model.id for model in backwards.data] == [ids[-2]]
-    assert plain.models.retrieve("claude-sonnet-4-5").id == FAKE
+    assert plain.models.retrieve("claude-sonnet-5").id == FAKE
     assert plain.models.retrieve(FAKE).display_name
 
 
 def test_beta_messages(plain):
     answer = plain.beta.messages.create(
-        model="claude-sonnet-4-5",
+        model="claude-sonnet-5",
         max_tokens=20,
         messages=[{"role": "user", "content": "hello"}],
         betas=["token-efficient-tools-2025-02-19"],

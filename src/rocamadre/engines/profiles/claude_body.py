@@ -258,6 +258,9 @@ _SETTINGS: Mapping[str, Check] = {
 }
 _LATER = {
     "context_management": "context management",
+    "compaction": "context management",
+    "fallbacks": "fallback models",
+    "thread": "threads",
     "container": "containers",
     "mcp_servers": "MCP servers",
     "diagnostics": "diagnostics of prompt caching",
