@@ -10,6 +10,7 @@ import rocamadre.api.bedrock.inference_profiles
 import rocamadre.api.bedrock.logging
 import rocamadre.api.bedrock.prompt_routers
 import rocamadre.api.bedrock.tags
+import rocamadre.api.bedrock_agent_runtime.rerank
 import rocamadre.api.bedrock_runtime.async_invoke
 import rocamadre.api.bedrock_runtime.converse
 import rocamadre.api.bedrock_runtime.converse_stream

@@ -9,11 +9,9 @@ _SUBSTITUTES = (
     ("AsyncInvoke", "use InvokeModel, which answers at once"),
     ("InvocationJob", "call InvokeModel or Converse for each record"),
     ("LoggingConfiguration", "read the server's own log with `roca logs`, which holds no prompts"),
-    ("Rerank", "embed query and texts with InvokeModel and sort by cosine"),
     ("GenerateQuery", "ask for the query with Converse"),
     ("OptimizePrompt", "ask for a better prompt with Converse"),
     ("PromptOptimization", "compare prompts in your own code with Converse"),
-    ("PromptRouter", "name the model in modelId"),
     ("Prompt", "keep the prompt in your own code and send it with Converse"),
     (
         "Retrieve",

@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select
 from rocamadre.catalog.families import families
 from rocamadre.catalog.host import Host
 from rocamadre.catalog.names import check_free, free_short_name, model_id
-from rocamadre.catalog.operations import find_model
+from rocamadre.catalog.operations import STAND_INS, find_model
 from rocamadre.catalog.rows import Facts
 from rocamadre.catalog.snapshot import forget, snapshot
 from rocamadre.catalog.tables import ALIASES, MODELS
@@ -51,7 +51,9 @@ def list_aliases(host: Host) -> list[Alias]:
     catalog = host.settings.catalog
     found = [Alias(pattern, target, "settings") for pattern, target in sorted(catalog.aliases.items())]
     found += [Alias(pattern, target, "command") for pattern, target in sorted(snapshot(host).aliases.items())]
-    targets = {"text": catalog.default_model, "embedding": catalog.default_embedder, "absent": ""}
+    targets = {"absent": ""} | {
+        kind: getattr(catalog, setting) or catalog.default_embedder for kind, setting in STAND_INS.items()
+    }
     for family in families():
         note = f"{family.name}: needs {family.needs}" if family.needs else family.name
         found += [Alias(pattern, targets[family.kind], "built-in", note) for pattern in family.patterns]

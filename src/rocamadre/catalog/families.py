@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["text", "embedding", "absent"]
+Kind = Literal["text", "embedding", "rerank", "absent"]
 
 _SUFFIX = re.compile(r"(?P<base>.*[^:]):(?:\d+k|\d{3,}|mm)")
 

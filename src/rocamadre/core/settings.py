@@ -84,6 +84,9 @@ class CatalogSettings(BaseModel):
     default_embedder: str = Field(
         default="rocamadre.minilm-l6-v2:0", description="Embedding model that aliases resolve to."
     )
+    default_reranker: str = Field(
+        default="", description="Model that aliases of rerankers resolve to; empty: the embedding model."
+    )
     embedded_models: Path | None = Field(
         default=None, description="Folder of the embedded models, instead of the package's or the checkout's."
     )

@@ -59,13 +59,31 @@ def test_ids_of_known_text_families_run_on_the_default_model(ctx, model_id, base
 
 
 @pytest.mark.parametrize(
-    "model_id", ["amazon.titan-embed-text-v1", "amazon.titan-embed-text-v2:0:8k", "cohere.embed-english-v3:0:512"]
+    "model_id",
+    [
+        "amazon.titan-embed-text-v1",
+        "amazon.titan-embed-text-v2:0:8k",
+        "cohere.embed-english-v3:0:512",
+        "amazon.titan-embed-image-v1",
+        "amazon.nova-2-multimodal-embeddings-v1:0",
+        "us.twelvelabs.marengo-embed-3-0-v1:0",
+        "cohere.rerank-v3-5:0",
+        "amazon.rerank-v1:0",
+    ],
 )
 def test_embedding_families_run_on_the_default_embedder(make_context, minilm, model_id):
     resolved = resolve(make_context(), model_id)
     assert resolved.model.embeds
     assert resolved.model.short_name == "minilm"
-    assert resolved.base_id == model_id.removesuffix(":8k").removesuffix(":512")
+    assert resolved.base_id == model_id.removeprefix("us.").removesuffix(":8k").removesuffix(":512")
+
+
+def test_rerankers_run_on_the_setting_of_their_own(make_context, minilm):
+    context = make_context(default_reranker="fake-embed")
+    assert resolve(context, "cohere.rerank-v3-5:0").model.short_name == "fake-embed"
+    assert resolve(context, "cohere.embed-english-v3").model.short_name == "minilm"
+    with pytest.raises(InvalidRequest, match="default_reranker names rocamadre.fake-v1:0"):
+        resolve(make_context(default_reranker="fake"), "cohere.rerank-v3-5:0")
 
 
 @pytest.mark.parametrize(
@@ -74,9 +92,7 @@ def test_embedding_families_run_on_the_default_embedder(make_context, minilm, mo
         ("amazon.nova-canvas-v1:0", "image generation"),
         ("us.amazon.nova-reel-v1:1", "video generation"),
         ("amazon.nova-sonic-v1:0", "speech"),
-        ("amazon.titan-embed-image-v1", "image embeddings"),
         ("stability.sd3-5-large-v1:0", "image generation"),
-        ("cohere.rerank-v3-5:0", "reranking"),
         ("twelvelabs.pegasus-1-2-v1:0", "video understanding"),
     ],
 )
@@ -102,7 +118,6 @@ def test_an_unknown_id_is_refused_with_what_exists(ctx):
         f"{HERE}:custom-model-deployment/abcdefabcdef",
         f"{HERE}:imported-model/abcdefabcdef",
         f"{HERE}:prompt/ABCDEFGHIJ:1",
-        f"{HERE}:default-prompt-router/anthropic.claude:1",
         "arn:aws:sagemaker:us-east-1:123456789012:endpoint/x",
     ],
 )

@@ -14,15 +14,24 @@ from rocamadre.api.bedrock_runtime.blocks import Json
 from rocamadre.api.handlers import handles
 from rocamadre.api.inference.embedding import embed
 from rocamadre.api.inference.generation import Generation, Stream, begin, count_input, resolve_model, whole_input
+from rocamadre.api.inference.reranking import rerank
 from rocamadre.api.inference.tiers import LATENCY, SERVED_AS, settle_service
 from rocamadre.catalog.types import Resolved
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, ModelFailure, NotBuilt
 from rocamadre.core.messages import Event, Finish, GenerationRequest, Usage
 from rocamadre.engines.profiles.registry import find_profile
-from rocamadre.engines.profiles.types import AnswerFacts, ChunkWriter, EmbeddingProfile, Profile, TextProfile
+from rocamadre.engines.profiles.types import (
+    AnswerFacts,
+    Chunk,
+    ChunkWriter,
+    EmbeddingProfile,
+    Profile,
+    TextProfile,
+)
 
 _LARGE_BYTES = 100_000
+_FILES = frozenset(("document", "toolResult", "tool_result"))
 _JSON = "application/json"
 _NAMED = r"\A[a-zA-Z0-9\s:_@$#=/+,\-.]{%d,256}\Z"
 _METADATA = Annotated[
@@ -33,14 +42,15 @@ _METADATA = Annotated[
     msgspec.Meta(min_length=1, max_length=16),
 ]
 _METRICS = "amazon-bedrock-invocationMetrics"
+_LATENCY_HEADER = "x-amzn-bedrock-invocation-latency"
 _MISSING = (
     "guardrailIdentifier: refused; guardrails come later",
     "guardrailVersion: refused; guardrails come later",
     "trace: other values than DISABLED are refused; guardrails come later",
     "performanceConfigLatency: optimized is served as standard, as the answer says",
     "serviceTier: reserved is served as default, as the answer says",
-    "body: formats of Titan text and embeddings, Nova, Claude, Llama, Mistral, Cohere Embed and OpenAI chat; members "
-    "for tools, images, caching, citations and structured output are refused",
+    "body: families of docs/invoke-model.md; text only where the local model reads text only; log-probabilities, logit "
+    "bias, several answers to one request, citations, media in S3 and reasoning settings are refused",
 )
 
 
@@ -49,21 +59,41 @@ async def invoke_model(ctx: Context, request: Json) -> Json:
     """One call in the body format of the model's family."""
     _check_headers(ctx, request)
     resolved = resolve_model(ctx, request["modelId"])
-    profile, body = read_profile(resolved, request.get("body") or b"")
+    data = request.get("body") or b""
+    answered = await invoke(ctx, resolved, read_json(data), size_bytes=len(data))
+    return {"body": msgspec.json.encode(answered), "contentType": _JSON, **_echoed(request)}
+
+
+async def invoke(ctx: Context, resolved: Resolved, body: Any, *, size_bytes: int | None = None) -> Json:
+    """The answer to one body in the format of the model's family; what it cost is said in `ctx.reply_headers`.
+
+    Args:
+        ctx: Whose call it is.
+        resolved: The model, as `resolve_model` found it.
+        body: Parsed JSON of any kind.
+        size_bytes: Its length as text, if known; large bodies are read in a thread.
+
+    Raises:
+        RocamadreError: as InvokeModel does.
+    """
+    profile = choose_profile(resolved, body)
+    if isinstance(profile, TextProfile):
+        generation = await begin(ctx, resolved, await _read(profile, body, size_bytes))
+        answer, latency_ms = await generation.collect()
+        answer = replace(answer, finish=whole_input(answer.finish, generation.request))
+        _count_headers(ctx, answer.finish.usage, latency_ms)
+        return profile.write(answer, _facts(ctx, resolved, body))
+    started = ctx.platform.clock.monotonic()
     if isinstance(profile, EmbeddingProfile):
         wanted = profile.read(body)
-        started = ctx.platform.clock.monotonic()
         vectors = await embed(ctx, resolved, wanted, answer_id=uuid4().hex)
-        latency_ms = round((ctx.platform.clock.monotonic() - started) * 1000)
-        _count_headers(ctx, Usage(sum(vectors.token_counts)), latency_ms, written=False)
-        answered = profile.write(wanted, vectors)
-    else:
-        generation = await begin(ctx, resolved, await _read(profile, body, len(request["body"])))
-        answer, latency_ms = await generation.collect()
-        answer = replace(answer, finish=whole_input(answer.finish))
-        _count_headers(ctx, answer.finish.usage, latency_ms)
-        answered = profile.write(answer, _facts(ctx, resolved))
-    return {"body": msgspec.json.encode(answered), "contentType": _JSON, **_echoed(request)}
+        usage = Usage(sum(vectors.token_counts))
+        _count_headers(ctx, usage, _since_ms(ctx, started), written=False)
+        return profile.write(wanted, vectors)
+    asked = profile.read(body)
+    ranked = await rerank(ctx, resolved, asked.query, asked.texts)
+    ctx.reply_headers[_LATENCY_HEADER] = str(_since_ms(ctx, started))
+    return profile.write(ranked[: asked.top_n])
 
 
 @handles("bedrock-runtime", "InvokeModelWithResponseStream", missing=_MISSING)
@@ -72,12 +102,13 @@ async def invoke_model_with_response_stream(ctx: Context, request: Json) -> Json
     _check_headers(ctx, request)
     resolved = resolve_model(ctx, request["modelId"])
     profile, body = read_profile(resolved, request.get("body") or b"")
-    if isinstance(profile, EmbeddingProfile):
-        raise InvalidRequest(f"The model is unsupported for streaming: {resolved.model.id} makes embeddings")
+    if not isinstance(profile, TextProfile) or not profile.streams:
+        what = f"{profile.name} does not stream" if isinstance(profile, TextProfile) else "it writes no text"
+        raise InvalidRequest(f"The model is unsupported for streaming: {what}; use InvokeModel")
     asked = await _read(profile, body, len(request["body"]))
     counted = await count_input(ctx, resolved, asked) if profile.counts_first else 0
     generation = await begin(ctx, resolved, asked)
-    events = _chunks(generation, profile, _facts(ctx, resolved, counted))
+    events = _chunks(generation, profile, _facts(ctx, resolved, body, counted))
     return {"body": Stream(events, generation.close), "contentType": _JSON, **_echoed(request)}
 
 
@@ -88,21 +119,53 @@ def read_profile(resolved: Resolved, data: bytes) -> tuple[Profile, Any]:
         InvalidRequest: the body is no JSON.
         NotBuilt: there is no such format yet, or the body asks for guardrails.
     """
+    body = read_json(data)
+    return choose_profile(resolved, body), body
+
+
+def read_json(data: bytes) -> Any:
+    """A body.
+
+    Raises:
+        InvalidRequest: it is no JSON.
+    """
     try:
-        body = msgspec.json.decode(data)
+        return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest("Malformed input request, please reformat your input and try again.") from error
+
+
+def choose_profile(resolved: Resolved, body: Any) -> Profile:
+    """The body format of a model's family.
+
+    Raises:
+        NotBuilt: there is no such format yet, or the body asks for guardrails.
+    """
     if isinstance(body, dict) and "amazon-bedrock-guardrailConfig" in body:
         raise NotBuilt("amazon-bedrock-guardrailConfig: Rocamadre does not have guardrails yet; leave it out")
-    profile = find_profile(resolved.base_id, embeds=resolved.model.embeds, aliased=resolved.aliased, body=body)
-    return profile, body
+    return find_profile(resolved.base_id, embeds=resolved.model.reranks, aliased=resolved.aliased, body=body)
 
 
-async def _read(profile: TextProfile, body: Any, size: int) -> GenerationRequest:
-    """The generation asked for; a large body, which may hold documents, is read in a thread."""
-    if size > _LARGE_BYTES:
+async def _read(profile: TextProfile, body: Any, size_bytes: int | None) -> GenerationRequest:
+    """The generation asked for; a body that is large or holds documents is read in a thread."""
+    if size_bytes is None or size_bytes > _LARGE_BYTES or _holds_documents(body):
         return await asyncio.to_thread(profile.read, body)
     return profile.read(body)
+
+
+def _holds_documents(body: Any) -> bool:
+    """Whether a body of messages may have a document in one, which takes a while to read."""
+    messages = body.get("messages") if isinstance(body, dict) else None
+    for message in messages if isinstance(messages, list) else ():
+        content = message.get("content") if isinstance(message, dict) else None
+        for block in content if isinstance(content, list) else ():
+            if isinstance(block, dict) and (block.keys() & _FILES or block.get("type") in _FILES):
+                return True
+    return False
+
+
+def _since_ms(ctx: Context, started: float) -> int:
+    return round((ctx.platform.clock.monotonic() - started) * 1000)
 
 
 async def _chunks(generation: Generation, profile: TextProfile, facts: AnswerFacts) -> AsyncGenerator[Json, None]:
@@ -118,18 +181,20 @@ async def _chunks(generation: Generation, profile: TextProfile, facts: AnswerFac
         raise ModelFailure("the model's answer broke off")
 
 
-def _last(generation: Generation, write: ChunkWriter, finish: Finish) -> list[Json]:
-    """The chunks of the end, the very last with the invocation's metrics."""
+def _last(generation: Generation, write: ChunkWriter, finish: Finish) -> list[Chunk]:
+    """The chunks of the end, the last of those that are objects with the invocation's metrics."""
     latency_ms = generation.finish(finish.usage)
-    finish = whole_input(finish)
-    *before, last = write(finish)
+    finish = whole_input(finish, generation.request)
+    chunks = list(write(finish))
     metrics = {
         "inputTokenCount": finish.usage.input_tokens,
         "outputTokenCount": finish.usage.output_tokens,
         "invocationLatency": latency_ms,
         "firstByteLatency": round(generation.first_after_s * 1000),
     }
-    return [*before, {**last, _METRICS: metrics}]
+    place = max(index for index, chunk in enumerate(chunks) if isinstance(chunk, dict))
+    chunks[place] = {**chunks[place], _METRICS: metrics}  # type: ignore[dict-item]
+    return chunks
 
 
 def _check_headers(ctx: Context, request: Json) -> None:
@@ -170,9 +235,9 @@ def _echoed(request: Json) -> Json:
     return answer
 
 
-def _facts(ctx: Context, resolved: Resolved, input_tokens: int = 0) -> AnswerFacts:
+def _facts(ctx: Context, resolved: Resolved, body: Json, input_tokens: int = 0) -> AnswerFacts:
     created = int(ctx.platform.clock.now().timestamp())
-    return AnswerFacts(uuid4().hex, resolved.base_id, resolved.model.id, created, input_tokens)
+    return AnswerFacts(uuid4().hex, resolved.base_id, resolved.model.id, created, input_tokens, body)
 
 
 def _count_headers(ctx: Context, usage: Usage, latency_ms: int, *, written: bool = True) -> None:
@@ -182,4 +247,4 @@ def _count_headers(ctx: Context, usage: Usage, latency_ms: int, *, written: bool
         headers["x-amzn-bedrock-output-token-count"] = str(usage.output_tokens)
         headers["x-amzn-bedrock-cache-read-input-token-count"] = str(usage.cache_read_tokens)
         headers["x-amzn-bedrock-cache-write-input-token-count"] = str(usage.cache_write_tokens)
-    headers["x-amzn-bedrock-invocation-latency"] = str(latency_ms)
+    headers[_LATENCY_HEADER] = str(latency_ms)

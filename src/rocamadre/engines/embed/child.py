@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 
 from rocamadre.core.errors import InvalidRequest, RocamadreError
 from rocamadre.engines.childside import Inbox, begin, run
+from rocamadre.engines.embed.windows import windows
 
 DEFAULT_MAX_TOKENS = 256
 ROUND_TEXTS = 64
@@ -89,18 +90,30 @@ def _max_tokens(folder: Path) -> int:
 
 @dataclass(slots=True)
 class _Job:
-    """A request under way: its texts' tokens, those still to do longest last, and its vectors so far."""
+    """A request under way: its texts' tokens, those still to do longest last, and its vectors so far.
+
+    Attributes:
+        spans: With a request to rerank, how many windows each text after the query has; else empty.
+    """
 
     request: int
     tokens: list[list[int]]
-    counts: list[int]
     truncated: list[bool]
     vectors: Vectors
+    spans: list[int] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
+
+    def answer(self) -> Any:
+        """Vectors with what is known of them, or the greatest cosine of each text's windows with the query."""
+        if not self.spans:
+            return self.vectors.tobytes(), [len(ids) for ids in self.tokens], self.truncated
+        cosines = self.vectors[1:] @ self.vectors[0]
+        starts = np.cumsum([0, *self.spans[:-1]])
+        return np.maximum.reduceat(cosines, starts).tolist()
 
 
 def serve(model: EmbeddingModel, inbox: Inbox) -> None:
-    """Answer `embed` requests until the parent is gone."""
+    """Answer `embed` and `rerank` requests until the parent is gone."""
     jobs: list[_Job] = []
     while True:
         while (frame := inbox.take(wait=not jobs)) is not None:
@@ -110,20 +123,26 @@ def serve(model: EmbeddingModel, inbox: Inbox) -> None:
         _round(model, jobs)
         for job in [job for job in jobs if not job.left]:
             jobs.remove(job)
-            inbox.finish(job.request, "done", (job.vectors.tobytes(), job.counts, job.truncated))
+            inbox.finish(job.request, "done", job.answer())
 
 
 def _begin(model: EmbeddingModel, inbox: Inbox, frame: tuple[int, str, Any]) -> _Job | None:
     request, kind, texts = frame
-    if kind != "embed":
+    if kind not in ("embed", "rerank"):
         inbox.finish(request, "invalid", f"an embedding model does not {kind}")
         return None
     tokens = model.token_ids(texts)
     truncated = [len(ids) > model.max_tokens for ids in tokens]
+    spans: list[int] = []
+    if kind == "rerank":
+        query, *others = tokens
+        pieces = [windows(ids, model.max_tokens) for ids in others]
+        spans = [len(each) for each in pieces]
+        tokens = [query, *(piece for each in pieces for piece in each)]
     tokens = [model.truncate(ids) for ids in tokens]
-    vectors = np.empty((len(texts), model.dimensions), np.float32)
-    left = sorted(range(len(texts)), key=lambda index: len(tokens[index]))
-    return _Job(request, tokens, [len(ids) for ids in tokens], truncated, vectors, left)
+    vectors = np.empty((len(tokens), model.dimensions), np.float32)
+    left = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
+    return _Job(request, tokens, truncated, vectors, spans, left)
 
 
 def _round(model: EmbeddingModel, jobs: list[_Job]) -> None:

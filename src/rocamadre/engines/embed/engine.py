@@ -12,6 +12,7 @@ from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.messages import Event, GenerationRequest
 from rocamadre.core.settings import EngineSettings
 from rocamadre.engines.child_runner import Child
+from rocamadre.engines.embed.calibration import relevance
 from rocamadre.engines.pooled import missing_file
 from rocamadre.engines.protocol import Embeddings, LoadSpec, Rendered
 
@@ -75,10 +76,11 @@ class EmbedEngine:
         raise self._refusal("read conversations")
 
     async def rerank(self, query: str, texts: Sequence[str]) -> tuple[float, ...]:
-        """The cosine of query and text, moved to [0, 1]."""
-        vectors = np.asarray((await self.embed([query, *texts])).vectors)
-        scores = np.clip((1 + vectors[1:] @ vectors[0]) / 2, 0, 1)
-        return tuple(scores.tolist())
+        """The cosine of the query and the nearest window of each text, as relevance (`calibration.py`)."""
+        if not texts:
+            return ()
+        cosines = await self._child.channel.ask("rerank", [query, *texts])
+        return tuple(relevance(cosines, self._spec.model_id).tolist())
 
     async def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed; texts beyond the model's length are cut and reported."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from rocamadre.core.errors import InvalidRequest, NotBuilt
@@ -129,9 +130,35 @@ def array(item: Check, least: int = 0, most: int | None = None) -> Check:
     return check
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An object with these keys and no others; see `record`."""
+
+    fields: Mapping[str, Check]
+    required: tuple[str, ...] = ()
+    later: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, value: Any, at: str, wrong: list[str]) -> None:
+        """Check a value."""
+        if not isinstance(value, dict):
+            wrong.append(_expected("JSONObject", value, at))
+            return
+        for key in self.required:
+            if key not in value:
+                wrong.append(f"{at}: required key [{key}] not found")
+        for key, each in value.items():
+            check = self.fields.get(key)
+            if check is not None:
+                check(each, f"{at}/{key}", wrong)
+            elif key not in self.later:
+                wrong.append(f"{at}: extraneous key [{key[:80]}] is not permitted")
+            elif each not in (None, [], {}, False):
+                raise NotBuilt(f"{at}/{key}: Rocamadre does not have {self.later[key]} yet; leave it out")
+
+
 def record(
     fields: Mapping[str, Check], *, required: tuple[str, ...] = (), later: Mapping[str, str] | None = None
-) -> Check:
+) -> Record:
     """An object with these keys and no others.
 
     Args:
@@ -139,23 +166,37 @@ def record(
         required: Keys that must be there.
         later: Keys that the family has and Rocamadre lacks, with what they are; refused unless empty.
     """
-    later = later or {}
+    return Record(fields, required, later or {})
+
+
+def mapping(value: Any, at: str, wrong: list[str]) -> None:
+    """Any object."""
+    if not isinstance(value, dict):
+        wrong.append(_expected("JSONObject", value, at))
+
+
+def optional(check: Check) -> Check:
+    """Takes null too, which means that the key is not there."""
+
+    def checked(value: Any, at: str, wrong: list[str]) -> None:
+        if value is not None:
+            check(value, at, wrong)
+
+    return checked
+
+
+def only(*values: Any, why: str) -> Check:
+    """Of what the family allows, only these values are honoured here; null counts as the first.
+
+    Args:
+        values: The values taken.
+        why: What any other would ask for, as the object of "Rocamadre does not have".
+    """
 
     def check(value: Any, at: str, wrong: list[str]) -> None:
-        if not isinstance(value, dict):
-            wrong.append(_expected("JSONObject", value, at))
-            return
-        for key in required:
-            if key not in value:
-                wrong.append(f"{at}: required key [{key}] not found")
-        for key, each in value.items():
-            field = fields.get(key)
-            if field is not None:
-                field(each, f"{at}/{key}", wrong)
-            elif key not in later:
-                wrong.append(f"{at}: extraneous key [{key[:80]}] is not permitted")
-            elif each not in (None, [], {}, False):
-                raise NotBuilt(f"{at}/{key}: Rocamadre does not have {later[key]} yet; leave it out")
+        if value is not None and not any(value == each and type(value) is type(each) for each in values):
+            allowed = " or ".join(repr(each) for each in values)
+            raise NotBuilt(f"{at}: Rocamadre does not have {why} yet; {allowed} is taken, or leave it out")
 
     return check
 

@@ -12,7 +12,7 @@ from rocamadre.engines.profiles.sampling import MOST_TOKENS, settled
 from rocamadre.engines.profiles.types import AnswerFacts, ChunkWriter, Json, TextProfile
 
 _HUMAN = "\n\nHuman:"
-_BODY = record(
+BODY = record(
     {
         "prompt": string(1),
         "max_tokens_to_sample": integer(1, MOST_TOKENS),
@@ -28,7 +28,7 @@ _BODY = record(
 
 def read(body: Any) -> GenerationRequest:
     """From the body."""
-    read_body(body, _BODY)
+    read_body(body, BODY)
     said = read_human(body["prompt"])
     return GenerationRequest(
         said.messages,
@@ -79,4 +79,5 @@ PROFILE = TextProfile(
     write,
     chunks,
     marker="prompt",
+    body=BODY,
 )

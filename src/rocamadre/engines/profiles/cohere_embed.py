@@ -16,10 +16,12 @@ from rocamadre.engines.profiles.checks import (
     record,
     string,
 )
+from rocamadre.engines.profiles.cohere_text import dashed
 from rocamadre.engines.profiles.types import EmbeddingAnswer, EmbeddingProfile, EmbeddingRequest, Json
 
 _INPUT_TYPES = choice("search_document", "search_query", "classification", "clustering", "image")
 _TYPES = array(choice("float", "int8", "uint8", "binary", "ubinary"), 1, 5)
+DIMENSIONS = (256, 512, 1024, 1536)
 _IMAGES = {"images": "image embeddings"}
 _CUTS: dict[str, Literal["cut_end", "cut_start", "refuse"]] = {
     "NONE": "refuse",
@@ -28,7 +30,7 @@ _CUTS: dict[str, Literal["cut_end", "cut_start", "refuse"]] = {
     "END": "cut_end",
     "RIGHT": "cut_end",
 }
-_THIRD = record(
+THIRD_BODY = record(
     {
         "texts": array(string(0, 2048), 1, 96),
         "input_type": _INPUT_TYPES,
@@ -41,14 +43,14 @@ _THIRD = record(
 _PART: Check = record(
     {"type": choice("text", "image_url"), "text": string(1), "image_url": anything}, required=("type",)
 )
-_FOURTH = record(
+FOURTH_BODY = record(
     {
         "texts": array(string(), 1, 96),
         "inputs": array(record({"content": array(_PART, 1)}, required=("content",)), 1, 96),
         "input_type": _INPUT_TYPES,
         "truncate": choice("NONE", "LEFT", "RIGHT", "START", "END"),
         "embedding_types": _TYPES,
-        "output_dimension": choice(256, 512, 1024, 1536),
+        "output_dimension": choice(*DIMENSIONS),
         "max_tokens": integer(1, 128_000),
     },
     required=("input_type",),
@@ -58,13 +60,13 @@ _FOURTH = record(
 
 def read_third(body: Any) -> EmbeddingRequest:
     """Version 3: up to 96 texts, 1,024 numbers each."""
-    read_body(body, _THIRD)
+    read_body(body, THIRD_BODY)
     return _request(body, tuple(body["texts"]), 1024)
 
 
 def read_fourth(body: Any) -> EmbeddingRequest:
     """Version 4: texts, or inputs made of text parts; 256 to 1,536 numbers each."""
-    read_body(body, _FOURTH)
+    read_body(body, FOURTH_BODY)
     if ("texts" in body) == ("inputs" in body):
         raise malformed("#: exactly one of the keys [texts], [inputs] is required")
     if "max_tokens" in body:
@@ -98,7 +100,7 @@ def _request(body: Json, texts: tuple[str, ...], dimensions: int) -> EmbeddingRe
 def write(request: EmbeddingRequest, answer: EmbeddingAnswer) -> Json:
     """The answer's body."""
     return {
-        "id": f"{answer.id[:8]}-{answer.id[8:12]}-{answer.id[12:16]}-{answer.id[16:20]}-{answer.id[20:]}",
+        "id": dashed(answer.id),
         "texts": list(request.texts),
         "embeddings": dict(answer.vectors) if request.by_type else answer.vectors["float"],
         "response_type": "embeddings_by_type" if request.by_type else "embeddings_floats",
@@ -111,5 +113,14 @@ THIRD = EmbeddingProfile(
     read_third,
     write,
     default_dimensions=1024,
+    body=THIRD_BODY,
 )
-FOURTH = EmbeddingProfile("Cohere Embed v4", ("cohere.embed-v4*",), read_fourth, write, default_dimensions=1536)
+FOURTH = EmbeddingProfile(
+    "Cohere Embed v4",
+    ("cohere.embed-v4*",),
+    read_fourth,
+    write,
+    default_dimensions=1536,
+    body=FOURTH_BODY,
+    dimensions=DIMENSIONS,
+)

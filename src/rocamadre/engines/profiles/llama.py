@@ -6,30 +6,32 @@ from typing import Any
 
 from rocamadre.core.messages import Event, Finish, GenerationRequest, Sampling, TextDelta
 from rocamadre.engines.collect import Answer
-from rocamadre.engines.profiles.checks import integer, number, read_body, record, string
+from rocamadre.engines.profiles.checks import array, integer, number, read_body, record, string
+from rocamadre.engines.profiles.media import read_file, with_images
 from rocamadre.engines.profiles.prompts import read_llama
 from rocamadre.engines.profiles.sampling import settled
 from rocamadre.engines.profiles.types import AnswerFacts, ChunkWriter, Json, TextProfile
 
-_BODY = record(
+BODY = record(
     {
         "prompt": string(1),
         "max_gen_len": integer(1, 8192),
         "temperature": number(0, 1),
         "top_p": number(0, 1),
+        "images": array(string(1), 0, 20),
     },
     required=("prompt",),
-    later={"images": "images for this family"},
 )
 _LENGTH = ("max_tokens", "model_context_window_exceeded")
 
 
 def read(body: Any) -> GenerationRequest:
     """From the body."""
-    read_body(body, _BODY)
+    read_body(body, BODY)
     said = read_llama(body["prompt"])
+    images = tuple(read_file(each, f"#/images/{index}") for index, each in enumerate(body.get("images", ())))
     return GenerationRequest(
-        said.messages,
+        with_images(said.messages, images),
         said.system,
         sampling=settled(
             Sampling(
@@ -83,4 +85,5 @@ def chunks(facts: AnswerFacts) -> ChunkWriter:
     return write_chunk
 
 
-PROFILE = TextProfile("Meta Llama", ("meta.llama*",), read, write, chunks, counts_first=True)
+PROFILE = TextProfile("Meta Llama", ("meta.llama*",), read, write, chunks, counts_first=True, body=BODY)
+LOCAL = TextProfile("prompt", (), read, write, chunks, counts_first=True, body=BODY)

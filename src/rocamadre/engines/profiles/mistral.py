@@ -7,47 +7,67 @@ from typing import Any
 from rocamadre.core.messages import Event, Finish, GenerationRequest, Sampling, TextDelta
 from rocamadre.engines.collect import Answer
 from rocamadre.engines.profiles.chat_messages import CHAT_MESSAGES, read_chat
-from rocamadre.engines.profiles.checks import array, choice, integer, number, read_body, record, string
+from rocamadre.engines.profiles.checks import array, integer, number, read_body, record, string
+from rocamadre.engines.profiles.function_tools import (
+    TOOLS,
+    WholeCalls,
+    read_choice,
+    read_tools,
+    tool_choice,
+    tool_uses,
+    write_call,
+)
 from rocamadre.engines.profiles.prompts import read_inst
 from rocamadre.engines.profiles.sampling import MOST_SEED, settled
 from rocamadre.engines.profiles.types import AnswerFacts, ChunkWriter, Json, TextProfile
 
-_SAMPLING = {
-    "max_tokens": integer(1, 8192),
-    "temperature": number(0, 1),
-    "top_p": number(0, 1),
-    "top_k": integer(1, 200),
-    "stop": array(string(1), 0, 10),
-}
-_PROMPT = record({"prompt": string(1), **_SAMPLING}, required=("prompt",))
-_CHAT = record(
+_STOP = array(string(1), 0, 10)
+PROMPT_BODY = record(
+    {
+        "prompt": string(1),
+        "max_tokens": integer(1, 8192),
+        "temperature": number(0, 1),
+        "top_p": number(0, 1),
+        "top_k": integer(1, 200),
+        "stop": _STOP,
+    },
+    required=("prompt",),
+)
+CHAT_BODY = record(
     {
         "messages": CHAT_MESSAGES,
         "max_tokens": integer(1, 131_072),
         "temperature": number(0, 1),
         "top_p": number(0, 1),
-        "stop": array(string(1), 0, 10),
+        "stop": _STOP,
         "random_seed": integer(0, MOST_SEED),
-        "tool_choice": choice("auto", "none"),
+        "tools": TOOLS,
+        "tool_choice": tool_choice("auto", "none", "any"),
     },
     required=("messages",),
-    later={"tools": "tools"},
 )
 _REASONS = {"max_tokens": "length", "model_context_window_exceeded": "length", "tool_use": "tool_calls"}
 
 
 def read_prompt(body: Any) -> GenerationRequest:
     """From a body with a prompt."""
-    read_body(body, _PROMPT)
+    read_body(body, PROMPT_BODY)
     said = read_inst(body["prompt"])
     return GenerationRequest(said.messages, said.system, sampling=_sampling(body, 512, 0.5, 0.9))
 
 
 def read_messages(body: Any) -> GenerationRequest:
     """From a body with messages."""
-    read_body(body, _CHAT)
+    read_body(body, CHAT_BODY)
     system, messages = read_chat(body["messages"])
-    return GenerationRequest(messages, system, sampling=_sampling(body, None, 0.7, 1.0))
+    tools = read_tools(body.get("tools"))
+    return GenerationRequest(
+        messages,
+        system,
+        sampling=_sampling(body, None, 0.7, 1.0),
+        tools=tools,
+        tool_choice=read_choice(body.get("tool_choice"), tools),
+    )
 
 
 def _sampling(body: Json, max_tokens: int | None, temperature: float, top_p: float) -> Sampling:
@@ -83,29 +103,48 @@ def prompt_chunks(facts: AnswerFacts) -> ChunkWriter:
 
 def write_chat(answer: Answer, facts: AnswerFacts) -> Json:
     """The answer's body for messages."""
-    return {"choices": [_choice(answer.text, _REASONS.get(answer.finish.reason, "stop"))]}
+    calls = [write_call(call, typed=False) for call in tool_uses(answer)]
+    return {"choices": [_choice(answer.text, _REASONS.get(answer.finish.reason, "stop"), calls)]}
 
 
 def chat_chunks(facts: AnswerFacts) -> ChunkWriter:
-    """A chunk per piece of text; the last says why it ended."""
+    """A chunk per piece of text and per call; the last says why it ended."""
+    calls = WholeCalls()
 
     def write_chunk(event: Event) -> list[Json]:
         if isinstance(event, TextDelta):
             return [{"choices": [_choice(event.text, None)]}]
         if isinstance(event, Finish):
             return [{"choices": [_choice("", _REASONS.get(event.reason, "stop"))]}]
-        return []
+        call = calls.feed(event)
+        return [{"choices": [_choice("", None, [write_call(call, typed=False)])]}] if call else []
 
     return write_chunk
 
 
-def _choice(text: str, reason: str | None) -> Json:
-    return {"index": 0, "message": {"role": "assistant", "content": text}, "stop_reason": reason}
+def _choice(text: str, reason: str | None, calls: list[Json] | None = None) -> Json:
+    message = {"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {})}
+    return {"index": 0, "message": message, "stop_reason": reason}
 
 
-CHAT = TextProfile("Mistral chat", ("mistral.mistral-large-2407*",), read_messages, write_chat, chat_chunks)
+CHAT = TextProfile(
+    "Mistral chat",
+    ("mistral.mistral-large-2407*",),
+    read_messages,
+    write_chat,
+    chat_chunks,
+    body=CHAT_BODY,
+    tools=True,
+)
 LARGE_CHAT = TextProfile(
-    "Mistral chat", ("mistral.mistral-large-2402*",), read_messages, write_chat, chat_chunks, marker="messages"
+    "Mistral chat",
+    ("mistral.mistral-large-2402*",),
+    read_messages,
+    write_chat,
+    chat_chunks,
+    marker="messages",
+    body=CHAT_BODY,
+    tools=True,
 )
 PROMPT = TextProfile(
     "Mistral",
@@ -118,4 +157,5 @@ PROMPT = TextProfile(
     read_prompt,
     write_prompt,
     prompt_chunks,
+    body=PROMPT_BODY,
 )

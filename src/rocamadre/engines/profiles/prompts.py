@@ -3,6 +3,10 @@
 Clients of some families write the turns of a conversation into one string, with the marks that the family was trained
 on. A local model has marks of its own, so the turns are found again here and go through its own template. Text
 without any marks is one user message.
+
+Marks of tools are kept as they are: a list of tools becomes part of the system prompt, a tool's result a message of the
+user's side, and a call that the model made earlier stays in its own message. A model that calls a tool answers in its
+own marks, as text, which is what these families do on AWS.
 """
 
 from __future__ import annotations
@@ -35,6 +39,11 @@ _HEADER = re.compile(
 )
 _HEADER_MARKS = re.compile(r"<\|(?:eot_id|eot|eom_id|eom|begin_of_text|end_of_text)\|>")
 _CHATML = re.compile(r"<\|im_start\|>\s*(\w+)[ \t]*\n?(.*?)(?=<\|im_start\|>|\Z)", re.DOTALL)
+_TOOLS = re.compile(r"\[AVAILABLE_TOOLS\].*?\[/AVAILABLE_TOOLS\]", re.DOTALL)
+_INST = re.compile(r"(\[INST\]|\[TOOL_RESULTS\])")
+_DEEPSEEK = re.compile(r"(<｜User｜>|<｜Assistant｜>|<｜tool▁outputs▁begin｜>)")
+_DEEPSEEK_MARKS = re.compile(r"<｜(?:begin|end)▁of▁sentence｜>")
+_RESULT_ROLES = ("ipython", "tool")
 _SYS = re.compile(r"\s*<<SYS>>(.*?)<</SYS>>(.*)", re.DOTALL)
 _HUMAN = re.compile(r"(?:\A|\n\n)(Human|Assistant):(.*?)(?=\n\n(?:Human|Assistant):|\Z)", re.DOTALL)
 _TITAN = re.compile(r"(?:\A|\n)(User|Bot):(.*?)(?=\n(?:User|Bot):|\Z)", re.DOTALL)
@@ -57,19 +66,50 @@ def read_inst(prompt: str) -> Conversation:
     """
     if "[INST]" not in prompt:
         return _plain(prompt)
-    before, *turns = prompt.split("[INST]")
+    tools = _TOOLS.findall(prompt)
+    before, *pieces = _INST.split(_TOOLS.sub("", prompt))
     system = _unmarked(before)
     messages = []
-    for turn in turns:
-        asked, mark, answered = turn.partition("[/INST]")
-        if not mark:
-            raise InvalidRequest("the prompt opens a turn with [INST] and does not close it with [/INST]")
+    for mark, turn in zip(pieces[::2], pieces[1::2], strict=True):
+        end = mark.replace("[", "[/")
+        asked, closed, answered = turn.partition(end)
+        if not closed:
+            raise InvalidRequest(f"the prompt opens a turn with {mark} and does not close it with {end}")
         if (marked := _SYS.fullmatch(asked)) is not None:
             system, asked = marked[1].strip(), marked[2]
-        messages.append(user(asked.strip()))
+        messages.append(user(asked.strip() if mark == "[INST]" else f"{mark}{asked}{end}"))
         if said := _unmarked(answered):
             messages.append(assistant(said))
-    return _checked(system, messages)
+    return _checked("\n\n".join(filter(None, [system, *tools])), messages)
+
+
+def read_deepseek(prompt: str) -> Conversation:
+    """`<｜begin▁of▁sentence｜>system<｜User｜>question<｜Assistant｜><think>`; other text is one user message.
+
+    >>> read_deepseek("<｜begin▁of▁sentence｜><｜User｜>Hola<｜Assistant｜><think>").messages[0].content[0].text
+    'Hola'
+    """
+    if "<｜User｜>" not in prompt:
+        return _plain(_DEEPSEEK_MARKS.sub("", prompt))
+    before, *pieces = _DEEPSEEK.split(prompt)
+    messages = []
+    for mark, turn in zip(pieces[::2], pieces[1::2], strict=True):
+        text = _DEEPSEEK_MARKS.sub("", turn).strip()
+        if mark == "<｜Assistant｜>":
+            # The client may begin the thoughts, which is the model's to do.
+            messages.append(assistant("" if text in ("<think>", "<think>\n</think>") else text))
+        else:
+            messages.append(user(text if mark == "<｜User｜>" else mark + text))
+    return _checked(_DEEPSEEK_MARKS.sub("", before).strip(), messages)
+
+
+def read_plain(prompt: str) -> Conversation:
+    """One user message, whatever it holds.
+
+    Raises:
+        InvalidRequest: it is blank.
+    """
+    return _plain(prompt)
 
 
 def read_human(prompt: str) -> Conversation:
@@ -114,12 +154,12 @@ def _roles(prompt: str, pattern: re.Pattern[str], marks: re.Pattern[str]) -> Con
         text = marks.sub("", raw).strip()
         if role == "system":
             system.append(text)
-        elif role == "user":
+        elif role == "user" or role in _RESULT_ROLES:
             messages.append(user(text))
         elif role == "assistant":
             messages.append(assistant(text))
         else:
-            raise InvalidRequest(f"the prompt has a turn of {role[:40]!r}; roles taken: system, user, assistant")
+            raise InvalidRequest(f"the prompt has a turn of {role[:40]!r}; roles taken: system, user, assistant, tool")
     return _checked("\n\n".join(filter(None, system)), messages)
 
 

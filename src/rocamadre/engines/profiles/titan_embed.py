@@ -15,7 +15,7 @@ from rocamadre.engines.profiles.types import (
 )
 
 _TEXT = string(1, 50_000)
-_FIRST = record({"inputText": _TEXT}, required=("inputText",))
+FIRST_BODY = record({"inputText": _TEXT}, required=("inputText",))
 _TYPES: dict[str, EmbeddingType] = {"float": "float", "binary": "bits"}
 
 
@@ -31,25 +31,26 @@ def _second(dimensions: Any) -> Any:
     )
 
 
-_SECOND = _second(choice(256, 512, 1024))
-_LOCAL = _second(integer(1))
+DIMENSIONS = (256, 512, 1024)
+SECOND_BODY = _second(choice(*DIMENSIONS))
+LOCAL_BODY = _second(integer(1))
 
 
 def read_first(body: Any) -> EmbeddingRequest:
     """Version 1: text only, 1,536 numbers."""
-    read_body(body, _FIRST)
+    read_body(body, FIRST_BODY)
     return EmbeddingRequest((body["inputText"],), dimensions=1536)
 
 
 def read_second(body: Any) -> EmbeddingRequest:
     """Version 2: 256, 512 or 1,024 numbers, as floats, bits or both."""
-    read_body(body, _SECOND)
+    read_body(body, SECOND_BODY)
     return _request(body, 1024)
 
 
 def read_local(body: Any) -> EmbeddingRequest:
     """Version 2's body for a model asked for by its own id: its own dimensions unless others are asked for."""
-    read_body(body, _LOCAL)
+    read_body(body, LOCAL_BODY)
     return _request(body, None)
 
 
@@ -80,8 +81,15 @@ FIRST = EmbeddingProfile(
     read_first,
     write,
     default_dimensions=1536,
+    body=FIRST_BODY,
 )
 SECOND = EmbeddingProfile(
-    "Amazon Titan Text Embeddings V2", ("amazon.titan-embed-text-v2*",), read_second, write, default_dimensions=1024
+    "Amazon Titan Text Embeddings V2",
+    ("amazon.titan-embed-text-v2*",),
+    read_second,
+    write,
+    default_dimensions=1024,
+    body=SECOND_BODY,
+    dimensions=DIMENSIONS,
 )
-LOCAL = EmbeddingProfile("local embeddings", (), read_local, write)
+LOCAL = EmbeddingProfile("local embeddings", (), read_local, write, body=LOCAL_BODY)

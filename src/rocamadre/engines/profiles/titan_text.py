@@ -11,7 +11,7 @@ from rocamadre.engines.profiles.prompts import read_titan
 from rocamadre.engines.profiles.sampling import settled
 from rocamadre.engines.profiles.types import AnswerFacts, ChunkWriter, Json, TextProfile
 
-_BODY = record(
+BODY = record(
     {
         "inputText": string(1),
         "textGenerationConfig": record(
@@ -36,7 +36,7 @@ _REASONS = {
 
 def read(body: Any) -> GenerationRequest:
     """From the body."""
-    read_body(body, _BODY)
+    read_body(body, BODY)
     config = body.get("textGenerationConfig", {})
     said = read_titan(body["inputText"])
     return GenerationRequest(
@@ -91,5 +91,11 @@ def chunks(facts: AnswerFacts) -> ChunkWriter:
 
 
 PROFILE = TextProfile(
-    "Amazon Titan Text", ("amazon.titan-text-*", "amazon.titan-tg1-*"), read, write, chunks, counts_first=True
+    "Amazon Titan Text",
+    ("amazon.titan-text-*", "amazon.titan-tg1-*"),
+    read,
+    write,
+    chunks,
+    counts_first=True,
+    body=BODY,
 )
