@@ -108,7 +108,8 @@ def test_each_broken_trait_is_refused_by_name(handled, live, connect, models, se
             elif f"at '{fault.path}' failed to satisfy constraint: Member must" not in json.loads(text)["message"]:
                 problems.append(f"{fault.path} {fault.trait}: {text[:200]}")
     assert problems == []
-    assert seen or not models[service]["operations"][name].get("input")
+    shape = models[service]["operations"][name].get("input", {}).get("shape")
+    assert seen or not models[service]["shapes"].get(shape, {}).get("members")
 
 
 def test_bodies_that_are_no_json_are_refused(bodied, live, connect, models, services):

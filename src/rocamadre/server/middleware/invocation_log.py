@@ -39,9 +39,12 @@ async def log_invocations(exchange: Exchange, after: Next) -> Reply:
 
 
 def _wish(exchange: Exchange) -> tuple[InvocationLog, LoggingConfig] | None:
-    """Where the call is to be recorded; None when it is not. Without logging this costs a look into a dict."""
+    """Where the call is to be recorded; None when it is not. Without logging this costs a look into a dict.
+
+    What jobs ask is not recorded, as batches are not on AWS: their output has it all.
+    """
     log, context = exchange.platform.invocations, exchange.context
-    if log is None or context is None or not _is_invocation(exchange):
+    if log is None or context is None or exchange.asker is not None or not _is_invocation(exchange):
         return None
     config = log.config(context.account, context.region)
     return None if config is None else (log, config)
