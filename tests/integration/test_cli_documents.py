@@ -41,11 +41,12 @@ def test_the_first_program(checkout, server, needs, tmp_path, name):
 def client_programs() -> list[str]:
     from pathlib import Path
 
-    return programs((Path(__file__).resolve().parents[2] / "docs" / "clients.md").read_text())
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    return [program for page in ("clients.md", "anthropic.md") for program in programs((docs / page).read_text())]
 
 
 @pytest.mark.parametrize("program", client_programs(), ids=lambda text: text.split()[1].rstrip(","))
-def test_each_program_of_the_clients_page(checkout, server, needs, request, tmp_path, program):
+def test_each_program_of_the_clients_pages(checkout, server, needs, request, tmp_path, program):
     needs(list((checkout / "models" / "roca-mini").glob("*.gguf")), "the model roca-mini is not there")
     needs((checkout / ".roca" / "models" / "all-minilm-l6-v2").is_dir(), "MiniLM is not prepared")
     python = request.getfixturevalue("clients_python") if "aioboto3" in program else sys.executable
