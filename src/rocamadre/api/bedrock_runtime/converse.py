@@ -27,7 +27,7 @@ async def converse(ctx: Context, request: Json) -> Json:
     response: Json = {
         "output": {"message": {"role": "assistant", "content": write_blocks(answer.blocks)}},
         "stopReason": answer.finish.reason,
-        "usage": write_usage(whole_input(answer.finish).usage),
+        "usage": write_usage(whole_input(answer.finish, generation.request).usage),
         "metrics": {"latencyMs": latency_ms},
         **echoed(request),
     }

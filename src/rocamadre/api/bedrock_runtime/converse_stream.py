@@ -86,7 +86,7 @@ class _Writer:
             stop["additionalModelResponseFields"] = fields
         latency_ms = self._generation.finish(finish.usage)
         metadata = {
-            "usage": write_usage(whole_input(finish).usage),
+            "usage": write_usage(whole_input(finish, self._generation.request).usage),
             "metrics": {"latencyMs": latency_ms},
             **echoed(self._request),
         }

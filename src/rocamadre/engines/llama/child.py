@@ -61,8 +61,8 @@ def _facts(header: Header, context_length: int) -> dict[str, Any]:
         "vocabulary_size": header.vocabulary_size,
         "marks": header.marks,
         "plain_token": header.plain_token,
-        "takes_documents": "documents" in header.values.get("tokenizer.chat_template", ""),
-        "has_template": "tokenizer.chat_template" in header.values,
+        "control_tokens": header.control_tokens,
+        "chat_template": header.values.get("tokenizer.chat_template", ""),
     }
 
 

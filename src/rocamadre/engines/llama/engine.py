@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rocamadre.core.errors import InvalidRequest, ModelFailure, ModelTimeout
-from rocamadre.core.messages import Event, GenerationRequest, TextDelta, TokenLogprob
+from rocamadre.core.messages import CachePoint, Event, GenerationRequest, Message, Text, TextDelta, TokenLogprob
 from rocamadre.core.settings import EngineSettings
 from rocamadre.engines.llama.generation import Work, generate, token_logprob
 from rocamadre.engines.llama.header import read_header
 from rocamadre.engines.llama.picks import Scores
-from rocamadre.engines.llama.rendering import Guard, new_seam, template_messages
+from rocamadre.engines.llama.rendering import Guard, Renderer, new_seam
 from rocamadre.engines.llama.sampling import completion_fields
 from rocamadre.engines.llama.sockets import new_socket_path, remove_socket
 from rocamadre.engines.llama.transport import Transport
+from rocamadre.engines.llama.turns import THOUGHTS, Turn, parse_turn, plan_turn, shared
 from rocamadre.engines.pooled import missing_file
 from rocamadre.engines.process import ChildProcess, default_threads
 from rocamadre.engines.protocol import Embeddings, LoadSpec, Rendered
+from rocamadre.engines.tool_formats.registry import GENERIC, find_format
 
 _RUNTIME_BYTES = 80_000_000
 _BATCH_TOKENS = 512
@@ -43,7 +47,8 @@ class LlamaEngine:
         self._process: ChildProcess | None = None
         self._transport: Transport | None = None
         self._facts: Mapping[str, Any] = {}
-        self._guard = Guard(())
+        self._format = GENERIC
+        self._renderer = Renderer(Guard(()), GENERIC, takes_documents=False)
         self._stuck = False
 
     @staticmethod
@@ -98,7 +103,9 @@ class LlamaEngine:
             threads=threads,
         )
         self._facts = self._process.ready
-        self._guard = Guard(self._facts["marks"])
+        template = self._facts["chat_template"]
+        self._format = find_format(template)
+        self._renderer = Renderer(Guard(self._facts["marks"]), self._format, takes_documents="documents" in template)
         timeout_s = self._settings.reply_timeout_s
         self._transport = Transport(self._spec.model_id, self._socket, reply_timeout_s=timeout_s)
 
@@ -129,25 +136,21 @@ class LlamaEngine:
 
     async def render(self, request: GenerationRequest) -> Rendered:
         """The prompt as `converse` reads it."""
-        _refuse_unsupported(request)
-        if request.prompt is not None:
-            return Rendered(request.prompt, tuple(await self._tokens(request.prompt, first=True)))
-        seam = new_seam()
-        marked = await self._apply_template(request, seam)
-        tokens: list[int] = []
-        for index, part in enumerate(marked.split(seam)):
-            tokens += await self._tokens(part, first=index == 0)
-        return Rendered(marked.replace(seam, ""), tuple(tokens))
+        return (await self._render(request))[0]
 
     async def converse(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """See `Engine.converse`."""
+        if request.echo and request.prompt is None:
+            raise InvalidRequest("echo needs a raw prompt, not a conversation")
+        if (request.sampling.beams or 1) > 1:
+            raise InvalidRequest("beams: this engine samples one answer; models in the torch engine search with beams")
         fields = completion_fields(
             request.sampling,
             vocabulary_size=self._facts["vocabulary_size"],
             context_length=self.context_length,
             defaults=self._spec.options.get("sampling", {}),
         )
-        rendered = await self.render(request)
+        rendered, point = await self._render(request)
         room = self._room(len(rendered.token_ids))
         scores = Scores(
             self._way,
@@ -155,11 +158,13 @@ class LlamaEngine:
             vocabulary_size=self._facts["vocabulary_size"],
             plain_token=self._facts["plain_token"],
         )
-        work = Work(self._way, rendered.token_ids, request, fields, room, scores)
+        turn = await self._plan(request, rendered.prompt, min(request.sampling.max_tokens or room, room))
+        work = Work(self._way, rendered.token_ids, request, {**fields, **turn.fields}, room, scores, point)
         if request.echo:
             yield await self._echo(work)
-        async with aclosing(generate(work)) as events:
-            async for event in events:
+        events = generate(work)
+        async with aclosing(events if turn.plain else parse_turn(turn, events)) as out:
+            async for event in out:
                 yield event
 
     async def embed(self, texts: Sequence[str]) -> Embeddings:
@@ -183,13 +188,54 @@ class LlamaEngine:
         answer: list[int] = (await self._ask("/tokenize", body))["tokens"]
         return answer
 
-    async def _apply_template(self, request: GenerationRequest, seam: str) -> str:
-        if not self._facts["has_template"]:
+    async def _plan(self, request: GenerationRequest, prompt: str, limit: int) -> Turn:
+        plan = partial(
+            plan_turn,
+            request,
+            prompt,
+            format_=self._format,
+            thinks=THOUGHTS[0] in self._facts["chat_template"],
+            control=self._facts["control_tokens"],
+            room=limit,
+        )
+        return await asyncio.to_thread(plan) if request.tools or request.schema is not None else plan()
+
+    async def _render(self, request: GenerationRequest) -> tuple[Rendered, int]:
+        """The prompt, and how many of its tokens stand before the last cache point; 0 where there is none."""
+        if request.prompt is not None:
+            return Rendered(request.prompt, tuple(await self._tokens(request.prompt, first=True))), 0
+        seam = new_seam()
+        pointed = any(isinstance(block, CachePoint) for message in request.messages for block in message.content)
+        point = new_seam() if pointed else ""
+        marked = await self._apply_template(request, seam, point)
+        ahead, _, behind = marked.rpartition(point) if pointed else ("", "", marked)
+        if pointed:
+            ahead = ahead.replace(point, "")
+        tokens = await self._joined_tokens((ahead + behind).split(seam))
+        count = 0
+        if pointed:
+            count = shared(tokens, await self._joined_tokens(ahead.split(seam)))
+        elif request.cache_system or request.cache_tools:
+            # What the system prompt and the tools make of the prompt: what it shares with one that asks another thing.
+            other = replace(request, messages=(Message("user", (Text(new_seam()),)),))
+            count = shared(tokens, await self._joined_tokens((await self._apply_template(other, seam, "")).split(seam)))
+        return Rendered((ahead + behind).replace(seam, ""), tuple(tokens)), count
+
+    async def _joined_tokens(self, parts: Sequence[str]) -> list[int]:
+        tokens: list[int] = []
+        for index, part in enumerate(parts):
+            tokens += await self._tokens(part, first=index == 0)
+        return tokens
+
+    async def _apply_template(self, request: GenerationRequest, seam: str, point: str) -> str:
+        if not self._facts["chat_template"]:
             raise InvalidRequest(f"{self._spec.model_id} has no chat template; send a raw prompt")
-        turns, documents = template_messages(request, self._guard, seam, takes_documents=self._facts["takes_documents"])
-        body: dict[str, Any] = {"messages": turns}
-        if documents:
-            body["chat_template_kwargs"] = {"documents": documents}
+        given = self._renderer.variables(request, seam, point)
+        body: dict[str, Any] = {"messages": given.messages}
+        if given.tools:
+            body["tools"] = given.tools
+        if given.documents:
+            body["chat_template_kwargs"] = {"documents": given.documents}
         try:
             prompt: str = (await self._ask("/apply-template", body))["prompt"]
         except ModelTimeout:
@@ -242,12 +288,3 @@ def _slots(spec: LoadSpec, settings: EngineSettings) -> int:
 
 def _piece(piece: str | list[int]) -> bytes:
     return piece.encode() if isinstance(piece, str) else bytes(piece)
-
-
-def _refuse_unsupported(request: GenerationRequest) -> None:
-    if request.tools:
-        raise InvalidRequest("tools are not supported by this engine yet; leave out toolConfig")
-    if request.schema is not None:
-        raise InvalidRequest("structured output is not supported by this engine yet; leave out the schema")
-    if request.echo and request.prompt is None:
-        raise InvalidRequest("echo needs a raw prompt, not a conversation")

@@ -41,6 +41,7 @@ class Work:
         fields: Sampling, as llama.cpp's fields.
         room: Tokens that fit into the context after the prompt.
         scores: For tokens that llama.cpp does not report by itself.
+        point: Tokens of the prompt before its last cache point; 0 where there is none.
     """
 
     transport: Transport
@@ -49,6 +50,16 @@ class Work:
     fields: dict[str, Any]
     room: int
     scores: Scores
+    point: int = 0
+
+    def usage(self, written: int, cached: int) -> Usage:
+        """What was read and written. With a cache point the cache counts up to there, and what of that had to be read
+        is what was written to it.
+        """
+        if not self.point:
+            return Usage(len(self.tokens) - cached, written, cached)
+        taken = min(cached, self.point)
+        return Usage(len(self.tokens) - self.point, written, taken, self.point - taken)
 
     @property
     def limit(self) -> int:
@@ -82,7 +93,7 @@ async def _plain(work: Work) -> AsyncGenerator[Event, None]:
 
 def _finish(work: Work, last: Chunk) -> Finish:
     cached = last.timings.cache_n if last.timings is not None else 0
-    usage = Usage(len(work.tokens) - cached, last.tokens_predicted, cached)
+    usage = work.usage(last.tokens_predicted, cached)
     if last.stop_type == "eos":
         return Finish("end_turn", usage)
     if last.stop_type == "word":
@@ -205,7 +216,7 @@ class _Run:
 
     def finish(self) -> Finish:
         """The last event."""
-        usage = Usage(len(self.work.tokens) - self._cached, self.done, self._cached)
+        usage = self.work.usage(self.done, self._cached)
         return Finish(self.reason or self.work.ended_by_limit(self.done), usage, self.assembly.stop.matched)
 
     def _end(self, last: Chunk, *, first: bool) -> None:

@@ -62,6 +62,14 @@ class Header:
             token for token, kind in pairs if kind in (_CONTROL, _USER_DEFINED) and len(token) > 2 and _is_mark(token)
         )
 
+    @property
+    def control_tokens(self) -> dict[str, int]:
+        """Tokens that are no text: text to number."""
+        tokens = self.values.get("tokenizer.ggml.tokens", ())
+        kinds = self.values.get("tokenizer.ggml.token_type", ())
+        pairs = enumerate(zip(tokens, kinds, strict=False))
+        return {token: number for number, (token, kind) in pairs if kind == _CONTROL and len(token) > 2}
+
     def cache_bytes_per_token(self, value_bytes: int = 4) -> int:
         """Bytes of key and value cache per token, all layers, at `value_bytes` per number."""
         layers = self.hyperparameter("block_count", 32)

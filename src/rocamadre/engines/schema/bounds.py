@@ -52,7 +52,7 @@ CHARACTERS_PER_TOKEN = 2.0
 """Fewer than models write in prose: names, digits and signs are short tokens."""
 
 _DEEPER = (8, 16, 32)
-_FORMAT_CHARACTERS = 36
+_FORMAT_CHARACTERS = 64
 _NUMBER_CHARACTERS = 12
 _MOST_NUMBER = 10**15 - 1
 _FREE_NAME = "^[A-Za-z_][A-Za-z0-9_-]{0,23}$"
@@ -135,7 +135,9 @@ class _Binder:
         return self._names[key]
 
     def _string(self, node: dict[str, Any]) -> dict[str, Any]:
-        widest = max(_FORMAT_CHARACTERS, self._limits.characters) if "format" in node else self._limits.characters
+        # A pattern may ask for more than a narrow bound leaves room for.
+        narrow = max(_FORMAT_CHARACTERS, self._limits.characters) if "pattern" in node else self._limits.characters
+        widest = _FORMAT_CHARACTERS if "format" in node else narrow
         least = node.get("minLength", 0)
         return {**node, "maxLength": max(least, min(node.get("maxLength", _ENDLESS), widest))}
 
@@ -150,7 +152,7 @@ class _Binder:
 
     def _array(self, node: dict[str, Any], depth: int) -> Any:
         least, most = node.get("minItems", 0), node.get("maxItems", _ENDLESS)
-        prefix = []
+        prefix: list[Any] = []
         for part in node["prefixItems"]:
             bound_part = self.bind(part, depth)
             if bound_part is False:
@@ -283,12 +285,15 @@ def _longest(node: Any, defs: Mapping[str, Any], known: dict[str, float]) -> flo
         return max(len(msgspec.json.encode(value)) for value in node["enum"])
     if "anyOf" in node:
         return max(_longest(branch, defs, known) for branch in node["anyOf"])
-    kind = node.get("type")
+    return _longest_typed(node, node.get("type"), defs, known)
+
+
+def _longest_typed(node: dict[str, Any], kind: Any, defs: Mapping[str, Any], known: dict[str, float]) -> float:
     if kind == "string":
         return 2 + float(node["maxLength"])
     if kind == "array":
         prefix = node.get("prefixItems", [])
-        rest = max(0, node["maxItems"] - len(prefix))
+        rest: float = max(0, node["maxItems"] - len(prefix))
         return (
             2
             + sum(2 + _longest(part, defs, known) for part in prefix)

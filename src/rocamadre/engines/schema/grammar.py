@@ -62,9 +62,9 @@ def some_sentence(lark: str, seed: int) -> str:
     while len(written) < _LONGEST_WALK and not matcher.is_error():
         if matcher.is_stopped() or matcher.is_accepting():
             return written.decode()
-        allowed = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8), bitorder="little")[:128]
-        bytes_ = np.flatnonzero(allowed).tolist()
-        letters = [each for each in bytes_ if chr(each).isalnum()] or bytes_
+        allowed = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8), bitorder="little")[:256]
+        bytes_ = np.flatnonzero(allowed[:128]).tolist() or np.flatnonzero(allowed).tolist()
+        letters = [each for each in bytes_ if each < 128 and chr(each).isalnum()] or bytes_
         if not bytes_:
             break
         # Quotes and brackets come up too, so that strings and lists end.

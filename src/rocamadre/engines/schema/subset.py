@@ -27,7 +27,20 @@ from rocamadre.engines.schema.merging import NeedsNode, disjoint, merge
 Node: TypeAlias = "bool | dict[str, Any]"
 
 TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
-FORMATS = ("date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "unknown", "uri", "uuid")
+_DATE = (
+    r"[12][0-9]{3}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
+    r"|02-(0[1-9]|1[0-9]|2[0-8]))"
+)
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])"
+AS_PATTERNS = {
+    "date": f"^{_DATE}$",
+    "date-time": f"^{_DATE}T{_TIME}$",
+    "time": f"^{_TIME}$",
+    "uri": r"^https?://[a-z0-9]([a-z0-9-]{0,30}\.){0,3}[a-z]{2,12}(/[A-Za-z0-9._~-]{0,30}){0,4}$",
+}
+"""String formats as patterns, narrower than the formats (no leap days and seconds), where llguidance knows none or a
+looser one."""
+FORMATS = ("date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid")
 """String formats that are enforced."""
 OF_TYPE: dict[str, tuple[str, ...]] = {
     "object": (
@@ -189,6 +202,8 @@ class _Reader:
         if "format" in node and node["format"] not in FORMATS:
             self._drop(where, "format", f"the format {_shown(node['format'])}; enforced are {', '.join(FORMATS)}")
             del node["format"]
+        if node.get("format") in AS_PATTERNS and "pattern" not in node:
+            node["pattern"] = AS_PATTERNS[node.pop("format")]
 
     def _read_array(self, node: dict[str, Any], where: str, depth: int) -> None:
         if isinstance(node.get("items"), list):  # Drafts before 2020-12 wrote prefixItems so.
@@ -200,6 +215,7 @@ class _Reader:
         node["items"] = self.read(node.get("items", True), f"{where}/items", depth + 1)
 
     def _read_object(self, node: dict[str, Any], where: str, depth: int) -> None:
+        empty = "properties" in node and not any(node.get(name) for name in ("properties", "patternProperties"))
         for name in ("properties", "patternProperties"):
             members = node.get(name, {})
             if not isinstance(members, Mapping):
@@ -216,6 +232,8 @@ class _Reader:
             self._drop(where, "minProperties", "minProperties over 1 where the names are free")
             del node["minProperties"]
         extra = node.get("additionalProperties")
+        if extra is None and empty and not node["required"]:
+            extra = False  # `{"properties": {}}` is how clients write that there is nothing to say.
         node["additionalProperties"] = (
             None if extra is None else self.read(extra, f"{where}/additionalProperties", depth + 1)
         )
@@ -251,7 +269,8 @@ class _Reader:
 
     def _merge(self, one: Node, other: Node, where: str) -> Node:
         try:
-            return merge(one, other, self.nodes)
+            merged: Node = merge(one, other, self.nodes)
+            return merged
         except NeedsNode as needs:
             if not self._relax:
                 raise self._wrong(where, f"{needs}; write it as one schema") from None
@@ -259,7 +278,7 @@ class _Reader:
             return one if other is True else other
 
     def _list(self, schema: Mapping[str, Any], name: str, where: str) -> list[Any]:
-        value = schema.get(name, [])
+        value: Any = schema.get(name, [])
         if not isinstance(value, list):
             raise self._wrong(f"{where}/{name}", f"{_shown(value)}; it must be an array")
         return value

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.messages import GenerationRequest
-from rocamadre.engines.llama.rendering import Guard, new_seam, template_messages
+from rocamadre.engines.llama.rendering import Guard, Renderer, new_seam
+from rocamadre.engines.tool_formats.registry import GENERIC
 
 Kind = Literal["causal", "encoder-decoder", "encoder"]
 _CLASSES = {
@@ -59,7 +60,7 @@ class TorchModel:
         self.max_embedding_tokens = min(self.context_length, _sentence_limit(folder) or self.context_length)
         self.ends = _ends(self.model, self.tokenizer)
         self.marks = tuple(str(token) for token in self.tokenizer.get_added_vocab() if len(token) > 2)
-        self._guard = Guard(self.marks)
+        self._renderer = Renderer(Guard(self.marks), GENERIC, takes_documents=False)
 
     def render(self, request: GenerationRequest) -> tuple[str, list[int]]:
         """The prompt as text and tokens.
@@ -70,7 +71,7 @@ class TorchModel:
         if request.prompt is not None:
             return request.prompt, self.tokenizer(request.prompt)["input_ids"]
         seam = new_seam()
-        turns, _ = template_messages(request, self._guard, seam, takes_documents=False)
+        turns = self._renderer.variables(request, seam).messages
         if self.tokenizer.chat_template:
             marked = self._apply_template(turns)
             special = False

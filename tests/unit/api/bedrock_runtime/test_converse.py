@@ -153,10 +153,9 @@ async def test_turn_rules(context, messages, sentence):
 @pytest.mark.parametrize(
     ("member", "value"),
     [
-        ("toolConfig", {"tools": [{"toolSpec": {"name": "x", "inputSchema": {"json": {}}}}]}),
         ("guardrailConfig", {"guardrailIdentifier": "abc", "guardrailVersion": "1"}),
         ("promptVariables", {"a": {"text": "b"}}),
-        ("outputConfig", {"textFormat": {"type": "json_schema"}}),
+        ("outputConfig", {"effort": "low"}),
     ],
 )
 async def test_later_members_are_refused_by_name(context, member, value):
@@ -167,12 +166,9 @@ async def test_later_members_are_refused_by_name(context, member, value):
 @pytest.mark.parametrize(
     "block",
     [
-        {"toolUse": {"toolUseId": "1", "name": "x", "input": {}}},
-        {"toolResult": {"toolUseId": "1", "content": []}},
+        {"toolAddition": {"tool": {"name": "x"}}},
         {"guardContent": {"text": {"text": "x"}}},
-        {"cachePoint": {"type": "default"}},
         {"citationsContent": {}},
-        {"searchResult": {"source": "a", "title": "b", "content": []}},
     ],
 )
 async def test_later_blocks_are_refused_by_name(context, block):
@@ -181,8 +177,8 @@ async def test_later_blocks_are_refused_by_name(context, block):
 
 
 async def test_later_system_blocks_are_refused(context):
-    with pytest.raises(NotBuilt, match=r"system\.0\.cachePoint"):
-        await converse(context, ask({"text": "Hi"}, system=[{"cachePoint": {"type": "default"}}]))
+    with pytest.raises(NotBuilt, match=r"system\.0\.guardContent"):
+        await converse(context, ask({"text": "Hi"}, system=[{"guardContent": {"text": {"text": "x"}}}]))
 
 
 @pytest.mark.parametrize("kind", ["image", "video", "audio"])
@@ -219,7 +215,7 @@ async def test_documents_become_text(context, engine):
 @pytest.mark.parametrize(
     ("block", "sentence"),
     [
-        (document(form="pdf"), "does not read pdf documents yet; formats taken: txt, md, csv, html"),
+        (document(form="doc"), "doc"),
         (document(b"\x00\x01"), "binary file"),
         (document(b"x" * 4_718_593), "at most 4718592 are taken"),
         (document(b"  \n"), "holds no text"),
@@ -228,7 +224,7 @@ async def test_documents_become_text(context, engine):
         (document(citations={"enabled": True}), "citations"),
         (document(context="c"), "context"),
         ({"document": {"name": "a", "source": {"bytes": b"x"}}}, "format is missing"),
-        ({"document": {"name": "a", "format": "txt", "source": {"s3Location": {"uri": "s3://a/b"}}}}, "S3"),
+        ({"document": {"name": "a", "format": "txt", "source": {"s3Location": {"uri": "s3://abc/b"}}}}, "no bucket"),
     ],
 )
 async def test_documents_refused(context, block, sentence):

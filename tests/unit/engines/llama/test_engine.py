@@ -13,11 +13,11 @@ from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.messages import (
     Document,
     GenerationRequest,
+    Media,
     Message,
     Sampling,
     Text,
     ToolResult,
-    ToolSpec,
 )
 from rocamadre.core.settings import EngineSettings
 from rocamadre.engines.llama.engine import LlamaEngine
@@ -97,15 +97,15 @@ def test_documents_come_as_text_in_their_turn(running):
 @pytest.mark.parametrize(
     "request_",
     [
-        GenerationRequest(messages=(Message("user", (ToolResult("1", "x"),)),)),
-        GenerationRequest(prompt="a", tools=(ToolSpec("t", "", {}),)),
-        GenerationRequest(prompt="a", schema={"type": "object"}),
+        GenerationRequest(messages=(Message("user", (ToolResult("1", "x", media=(Media("image", "png", b"x"),)),)),)),
+        GenerationRequest(messages=(Message("user", (Media("image", "png", b"x"),)),)),
+        GenerationRequest(prompt="a", sampling=Sampling(beams=2)),
         GenerationRequest(messages=(Message("user", (Text("x"),)),), echo=True),
         GenerationRequest(prompt=""),
         GenerationRequest(prompt="a", sampling=Sampling(logit_bias={10**6: 1.0})),
     ],
 )
-def test_what_is_not_there_yet_is_refused(running, request_):
+def test_what_it_cannot_do_is_refused(running, request_):
     with pytest.raises(InvalidRequest):
         running.events(request_)
 
