@@ -1,13 +1,26 @@
 """A model on another Rocamadre, over both of its wires."""
 
 import asyncio
+import json
 
 import pytest
 
 from rocamadre.catalog.changes import RemoteSpec, remote_options
 from rocamadre.core.errors import InvalidRequest
-from rocamadre.core.messages import Document, GenerationRequest, Message, Sampling, Text
+from rocamadre.core.messages import (
+    CachePoint,
+    Document,
+    GenerationRequest,
+    Message,
+    Sampling,
+    Text,
+    ToolChoice,
+    ToolResult,
+    ToolSpec,
+    ToolUse,
+)
 from rocamadre.core.settings import EngineSettings
+from rocamadre.engines.collect import collect
 from rocamadre.engines.pool import EnginePool
 from rocamadre.engines.protocol import LoadSpec
 from rocamadre.testing.engine_suite import conversation, finish_of, text_of
@@ -109,3 +122,48 @@ def test_embeddings_over_bedrock_s(options, tmp_path):
     made = with_engine(lambda engine: engine.embed(["red cat", "sky"]), options, tmp_path, FAKE_EMBED)
     assert made.token_counts == (2, 1)
     assert sum(value * value for value in made.vectors[0]) == pytest.approx(1)
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "unit": {"type": "string", "enum": ["C", "F"]}},
+    "required": ["city", "unit"],
+    "additionalProperties": False,
+}
+TOOL = ToolSpec("weather", "The weather at a place.", SCHEMA)
+
+
+@both
+def test_tools_are_called_there_and_their_results_arrive(options, tmp_path):
+    question = Message("user", (Text("Weather in Sucre?"),))
+
+    async def body(engine):
+        asked = GenerationRequest(
+            messages=(question,), tools=(TOOL,), tool_choice=ToolChoice("any"), sampling=Sampling(max_tokens=60)
+        )
+        answer = await collect(engine.converse(asked))
+        assert answer.finish.reason == "tool_use"
+        call = next(block for block in answer.blocks if isinstance(block, ToolUse))
+        assert call.name == "weather"
+        assert set(call.input) == {"city", "unit"}
+        turns = (question, Message("assistant", (call,)), Message("user", (ToolResult(call.id, "14 degrees"),)))
+        last = await collect(engine.converse(GenerationRequest(messages=turns, tools=(TOOL,))))
+        assert last.finish.reason == "end_turn"
+        assert "14 degrees" in last.text
+
+    with_engine(body, options, tmp_path)
+
+
+@both
+def test_schemas_are_followed_there(options, tmp_path):
+    asked = GenerationRequest(messages=conversation("Where?").messages, schema=SCHEMA)
+    answer = with_engine(lambda engine: collect(engine.converse(asked)), options, tmp_path)
+    assert set(json.loads(answer.text)) == {"city", "unit"}
+
+
+@both
+def test_cache_points_are_taken(options, tmp_path):
+    said = Message("user", (Text("Hello"), CachePoint(), Text("again")))
+    asked = GenerationRequest(messages=(said,), system="be brief", cache_system=True)
+    answer = with_engine(lambda engine: collect(engine.converse(asked)), options, tmp_path)
+    assert "Hello" in answer.text
