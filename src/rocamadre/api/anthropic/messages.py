@@ -7,11 +7,10 @@ from uuid import uuid4
 from rocamadre.api.anthropic.requests import check_headers, read_generation, read_json
 from rocamadre.api.anthropic.streams import stream_reply
 from rocamadre.api.http import HttpRequest, Reply, json_reply, route
+from rocamadre.api.inference.counting import count_ahead
 from rocamadre.api.inference.generation import begin, count_input, resolve_model, whole_input
-from rocamadre.catalog.types import Resolved
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, NotBuilt
-from rocamadre.core.messages import GenerationRequest
 from rocamadre.engines.collect import Answer
 from rocamadre.engines.profiles.claude import model_name
 from rocamadre.engines.profiles.claude_body import COUNT_BODY, MESSAGES_BODY
@@ -24,11 +23,11 @@ async def messages(ctx: Context, request: HttpRequest) -> Reply:
     """Answer a conversation, whole or as a stream."""
     body = read_json(request, MESSAGES_BODY)
     resolved = resolve_model(ctx, body["model"])
-    asked = await read_generation(body, len(request.body))
+    asked = await read_generation(body, request.body)
     head = {"id": f"msg_{uuid4().hex}", "model": model_name(resolved.base_id)}
     ttl_s = cache_ttl_s(body)
     if body.get("stream"):
-        counted = await _count(ctx, resolved, asked)
+        counted = await count_ahead(ctx, resolved, asked)
         generation = await begin(ctx, resolved, asked)
         return stream_reply(ctx, generation, MessageChunks(head, counted, ttl_s=ttl_s))
     generation = await begin(ctx, resolved, asked)
@@ -44,19 +43,8 @@ async def count_message_tokens(ctx: Context, request: HttpRequest) -> Reply:
     resolved = resolve_model(ctx, body["model"])
     if resolved.model.embeds:
         raise InvalidRequest(f"model: {resolved.model.id} makes embeddings; it reads no messages")
-    counted = await count_input(ctx, resolved, await read_generation(body, len(request.body)))
+    counted = await count_input(ctx, resolved, await read_generation(body, request.body))
     return json_reply({"input_tokens": counted}, headers={"request-id": ctx.request_id})
-
-
-async def _count(ctx: Context, resolved: Resolved, asked: GenerationRequest) -> int:
-    """Tokens of the prompt, for a stream's first event; 0 where the model's engine cannot tell before it answers.
-
-    What is wrong with the prompt is found again, and raised, when the generation begins.
-    """
-    try:
-        return 0 if resolved.model.embeds else await count_input(ctx, resolved, asked)
-    except InvalidRequest:
-        return 0
 
 
 _BATCHES = "/anthropic/v1/messages/batches"

@@ -76,14 +76,19 @@ def read_json(request: HttpRequest, check: Check) -> Json:
     return checked
 
 
-async def read_generation(body: Json, size: int) -> GenerationRequest:
-    """The generation asked for; a large body, which may hold documents, is read in a thread.
+async def read_generation(body: Json, data: bytes) -> GenerationRequest:
+    """The generation asked for; a body that is large, or may hold documents, is read in a thread.
+
+    Args:
+        body: Checked.
+        data: The same, as it came.
 
     Raises:
         InvalidRequest: it breaks one of Anthropic's rules.
         NotBuilt: it asks for something that Rocamadre lacks.
     """
-    return await asyncio.to_thread(read_request, body) if size > _LARGE_BYTES else read_request(body)
+    slow = len(data) > _LARGE_BYTES or b'"document"' in data
+    return await asyncio.to_thread(read_request, body) if slow else read_request(body)
 
 
 def in_words(sentence: str) -> str:

@@ -12,8 +12,9 @@ import msgspec
 
 from rocamadre.api.bedrock_runtime.blocks import Json
 from rocamadre.api.handlers import handles
+from rocamadre.api.inference.counting import count_ahead
 from rocamadre.api.inference.embedding import embed
-from rocamadre.api.inference.generation import Generation, Stream, begin, count_input, resolve_model, whole_input
+from rocamadre.api.inference.generation import Generation, Stream, begin, resolve_model, whole_input
 from rocamadre.api.inference.reranking import rerank
 from rocamadre.api.inference.tiers import LATENCY, SERVED_AS, settle_service
 from rocamadre.catalog.types import Resolved
@@ -106,7 +107,7 @@ async def invoke_model_with_response_stream(ctx: Context, request: Json) -> Json
         what = f"{profile.name} does not stream" if isinstance(profile, TextProfile) else "it writes no text"
         raise InvalidRequest(f"The model is unsupported for streaming: {what}; use InvokeModel")
     asked = await _read(profile, body, len(request["body"]))
-    counted = await count_input(ctx, resolved, asked) if profile.counts_first else 0
+    counted = await count_ahead(ctx, resolved, asked) if profile.counts_first else 0
     generation = await begin(ctx, resolved, asked)
     events = _chunks(generation, profile, _facts(ctx, resolved, body, counted))
     return {"body": Stream(events, generation.close), "contentType": _JSON, **_echoed(request)}
@@ -159,7 +160,7 @@ def _holds_documents(body: Any) -> bool:
     for message in messages if isinstance(messages, list) else ():
         content = message.get("content") if isinstance(message, dict) else None
         for block in content if isinstance(content, list) else ():
-            if isinstance(block, dict) and (block.keys() & _FILES or block.get("type") in _FILES):
+            if isinstance(block, dict) and (block.keys() & _FILES or str(block.get("type")) in _FILES):
                 return True
     return False
 

@@ -44,10 +44,30 @@ BODIES = {
                 "content": [
                     {"type": "text", "text": "a"},
                     {"type": "document", "source": {"type": "base64", "media_type": "text/plain", "data": "YQ=="}},
-                    {"type": "thinking", "thinking": "h", "signature": ""},
+                    {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "b"}]}},
                 ],
-            }
+            },
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "h", "signature": ""},
+                    {"type": "tool_use", "id": "t", "name": "n", "input": {"a": 1}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "tool_result",
+                        "tool_use_id": "t",
+                        "content": [{"type": "text", "text": "c", "cache_control": {"type": "ephemeral"}}],
+                    }
+                ],
+            },
         ],
+        "tools": [{"name": "n", "input_schema": {"type": "object"}, "strict": True}],
+        "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+        "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}},
         "thinking": {"type": "disabled"},
         "stop_sequences": ["x"],
     },
