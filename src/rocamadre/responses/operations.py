@@ -197,8 +197,9 @@ def _alive(owner: str, lease_until: int, now: int) -> bool:
     host, pid, started = owner.rsplit("/", 2)
     if host == socket.gethostname()[:64]:
         try:
-            return f"{psutil.Process(int(pid)).create_time():.2f}" == started
-        except psutil.NoSuchProcess:
+            process = psutil.Process(int(pid))
+            return f"{process.create_time():.2f}" == started and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
             return False
     return now < lease_until
 

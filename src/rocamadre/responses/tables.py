@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, String, Table, Text
 
 from rocamadre.store.sql.database import METADATA
 
@@ -13,7 +13,7 @@ RESPONSES = Table(
     Column("account", String(12), nullable=False),
     Column("region", String(32), nullable=False),
     Column("status", String(16), nullable=False),
-    Column("created_at", Integer, nullable=False, index=True, comment="Seconds since 1970."),
+    Column("created_at", BigInteger, nullable=False, index=True, comment="Seconds since 1970."),
     Column("previous_id", String(64), nullable=False),
     Column("background", Boolean, nullable=False),
     Column("input", Text, nullable=False, comment="JSON; the request's own items."),
@@ -21,6 +21,6 @@ RESPONSES = Table(
     Column("request", Text, comment="JSON; while queued."),
     Column("events", LargeBinary, comment="Server-sent events of a background stream, compressed."),
     Column("owner", String(128), nullable=False, comment="The process that runs it; empty when it has ended."),
-    Column("lease_until", Integer, nullable=False, comment="Until then its owner is taken to be alive."),
+    Column("lease_until", BigInteger, nullable=False, comment="Until then its owner is taken to be alive."),
     Index("responses_running", "status", "lease_until"),
 )
