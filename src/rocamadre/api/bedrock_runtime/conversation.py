@@ -18,7 +18,7 @@ MISSING = (
     "guardrailConfig: refused; guardrails come later",
     "promptVariables: refused; managed prompts come later",
     "outputConfig: effort is refused",
-    "toolConfig: tools that run on the server (systemTool) are refused; tools and outputConfig in one request too",
+    "toolConfig: tools that run on the server (systemTool) are refused",
     "performanceConfig: latency optimized is served as standard, as the answer says",
     "serviceTier: reserved is served as default, as the answer says",
     "messages: images, video and audio are refused by models without them; blocks of guardrails and citations are "

@@ -7,6 +7,7 @@ from typing import Any
 
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.messages import Sampling
+from rocamadre.engines.beams import refuse_beams
 
 DEFAULT_TEMPERATURE = 0.7
 DEFAULT_TOP_P = 0.9
@@ -26,8 +27,9 @@ def completion_fields(
         defaults: The model's own values for what the request leaves open, by the names of `Sampling`.
 
     Raises:
-        InvalidRequest: a token id is not in the vocabulary.
+        InvalidRequest: a token id is not in the vocabulary, or more than one beam is asked for.
     """
+    refuse_beams(sampling)
 
     def pick(name: str, otherwise: float) -> Any:
         value = getattr(sampling, name)

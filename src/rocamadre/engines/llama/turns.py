@@ -30,7 +30,7 @@ class Turn:
     Attributes:
         fields: For the body of `/completion`.
         tools: The grammar of calls, where tools may be called.
-        answer: The grammar of the whole answer, where a schema holds it.
+        answer: The grammar of an answer without calls, where a schema holds it.
         schemas: The tools' schemas by name, as the client sent them.
         format_: How calls are written.
         thoughts: The marks of thoughts; None for models that write none.
@@ -83,20 +83,26 @@ def plan_turn(
         )
     tools = answer = None
     fields: dict[str, Any] = {}
-    if calls and request.schema is not None:
-        raise InvalidRequest("tools and structured output in one request are not supported yet; leave one of them out")
-    if calls:
-        tools = tool_grammar(
-            format_, request.tools, request.tool_choice, max_tokens=room, control=control, prefix=prefix
-        )
-        fields = {"grammar": _LLGUIDANCE + tools.lark, "preserved_tokens": list(tools.control)}
-    elif request.schema is not None:
+    rule = ""
+    if request.schema is not None:
         plain = check_schema(request.schema, at="the JSON schema")
         rule = json_rule(fit(plain, max_tokens=room, at="the JSON schema"))
         answer = checked("start: " + rule, at="the JSON schema")
+    if calls:
+        tools = tool_grammar(
+            format_,
+            request.tools,
+            request.tool_choice,
+            max_tokens=room,
+            control=control,
+            prefix=prefix,
+            answer=rule,
+        )
+        fields = {"grammar": _LLGUIDANCE + tools.lark, "preserved_tokens": list(tools.control)}
+    elif answer is not None:
         lark = answer
         if prefix:
-            lark = f"start: thoughts answer\nthoughts[suffix={msgspec.json.encode(prefix).decode()}]: /(.|\\n)*/\n"
+            lark = f"start: thoughts answer\nthoughts[suffix={msgspec.json.encode(prefix).decode()}]: /(.|\n)*/\n"
             lark = checked(lark + f"answer: {rule}", at="the JSON schema")
         fields = {"grammar": _LLGUIDANCE + lark}
     schemas = {tool.name: tool.schema for tool in request.tools}
@@ -130,7 +136,7 @@ async def parse_turn(turn: Turn, events: AsyncGenerator[Event, None]) -> AsyncGe
 def _reason(turn: Turn, parser: TurnParser, reason: StopReason, said: str) -> StopReason:
     if reason != "end_turn":
         return reason
-    if turn.answer is not None and not follows(turn.answer, said.lstrip("\n")):
+    if turn.answer is not None and not parser.calls and not follows(turn.answer, said):
         return "malformed_model_output"
     if turn.tools is None:
         return reason

@@ -50,6 +50,7 @@ def tool_grammar(
     max_tokens: int,
     control: Mapping[str, int],
     prefix: str = "",
+    answer: str = "",
 ) -> ToolGrammar:
     """The grammar of one turn.
 
@@ -60,6 +61,7 @@ def tool_grammar(
         max_tokens: What the turn must fit into; where it may hold several calls, each input has a quarter.
         control: The model's control tokens: text to number.
         prefix: Text that must have been written before anything else may be; the end of its thoughts, say.
+        answer: The right side of a rule that a turn without calls follows; empty leaves text free.
 
     Raises:
         InvalidRequest: the tool that must be called is not among them, or the schema of a strict tool cannot be
@@ -89,7 +91,9 @@ def tool_grammar(
             loose[tool.name] = (problem.message,)
         if plain.dropped:
             loose[tool.name] = tuple(plain.dropped)
-    lark = writer.lark(inputs, forced=choice.mode in ("any", "tool"), parallel=choice.parallel, prefix=prefix)
+    lark = writer.lark(
+        inputs, forced=choice.mode in ("any", "tool"), parallel=choice.parallel, prefix=prefix, answer=answer
+    )
     return ToolGrammar(lark, inputs, loose, writer.used_control)
 
 
@@ -106,9 +110,9 @@ class _Writer:
         }
         self.used_control = tuple(self._control)
 
-    def lark(self, inputs: Mapping[str, str], *, forced: bool, parallel: bool, prefix: str) -> str:
+    def lark(self, inputs: Mapping[str, str], *, forced: bool, parallel: bool, prefix: str, answer: str) -> str:
         format_ = self._format
-        mark = "" if forced else self._mark()
+        mark = "" if forced or answer else self._mark()
         first = "first" if mark and not format_.opening else "call"
         more = ""
         if parallel and format_.separator is not None:
@@ -117,7 +121,12 @@ class _Writer:
         lines = ["start: thoughts turn" if prefix else "start: turn"]
         if prefix:
             lines.append(f"thoughts[suffix={_quoted(prefix)}]: /(.|\\n)*/")
-        lines += [f"turn: {calls}"] if forced else self._free(calls, mark)
+        if forced:
+            lines.append(f"turn: {calls}")
+        elif answer:
+            lines += [f"turn: {calls} | answer", f"answer: {answer}"]
+        else:
+            lines += self._free(calls, mark)
         for kind in ("call", "first") if first == "first" else ("call",):
             lines.append(f"{kind}: " + " | ".join(f"{kind}_{index}" for index in range(len(inputs))))
             before = format_.before.removeprefix(mark) if kind == "first" else format_.before

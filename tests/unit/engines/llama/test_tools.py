@@ -109,6 +109,18 @@ def test_what_llama_cpp_would_let_pass_in_silence_is_refused(running):
             running.events(said(Text("x"), schema=schema))
 
 
+def test_with_tools_and_a_schema_it_calls_or_follows_the_schema(running):
+    schema = {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}
+    for choice in (ToolChoice(parallel=False), ToolChoice("any", parallel=False)):
+        events = running.events(said(Text("x"), tools=(WEATHER,), tool_choice=choice, schema=schema))
+        if finish_of(events).reason == "tool_use":
+            assert calls_of(events)
+            assert not text_of(events)
+        else:
+            assert choice.mode == "auto"
+            assert json.loads(text_of(events)) in ({"a": True}, {"a": False})
+
+
 def test_a_loose_tool_called_wrongly_is_malformed(running):
     """What no grammar enforces is checked afterwards."""
     never = ToolSpec("t", "", {"type": "object", "properties": {"a": {"type": "string"}}, "not": {"type": "object"}})
@@ -116,11 +128,10 @@ def test_a_loose_tool_called_wrongly_is_malformed(running):
     assert finish_of(events).reason == "malformed_tool_use"
 
 
-def test_schema_and_tools_go_with_neither_logprobs_nor_each_other(running):
+def test_schema_and_tools_do_not_go_with_what_looks_at_each_token(running):
     for more in (
         {"schema": {"type": "object"}, "logprobs": 2},
         {"tools": (NOOP,), "sampling": {"min_tokens": 3}},
-        {"tools": (NOOP,), "schema": {"type": "object"}},
     ):
         with pytest.raises(InvalidRequest, match="leave one of them out"):
             running.events(said(Text("x"), **more))
