@@ -71,6 +71,7 @@ async def reset(context: Context, request: HttpRequest) -> Reply:
     """
     if context.platform.settings.server.auth == "required":
         raise AccessDenied('reset is for tests and refused while server.auth is "required"')
+    await asyncio.to_thread(context.platform.objects.forget, context.account)
     deleted = await asyncio.to_thread(_empty, context.platform.sql, context.account)
     return json_reply({"status": "ok", "account": context.account, "deleted_rows": deleted})
 

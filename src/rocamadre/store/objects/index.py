@@ -95,7 +95,8 @@ class ObjectIndex:
     def __init__(self, folder: Path, *, sync: bool = True) -> None:
         path = folder / "index.sqlite"
         self._engine: Engine = create_engine(f"sqlite:///{path}")
-        event.listen(self._engine, "connect", lambda connection, _: _prepare(connection, sync=sync))
+        self._sync = sync
+        event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "begin", _begin)
         # SQLite's own waiting polls; writers of this process queue here instead.
         self._writing = threading.Lock()
@@ -121,9 +122,15 @@ class ObjectIndex:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that changes the index; what it reads stays true until it commits, at the end of the block."""
-        with self._writing, self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+    def write(self, *, waits: bool = True) -> Iterator[Connection]:
+        """A transaction that changes the index; what it reads stays true until it commits, at the end of the block.
+
+        Args:
+            waits: Whether the commit waits for the disk. One that does not is on the disk with the next that does, and
+                survives a kill in any case.
+        """
+        options = {"begin": "IMMEDIATE", "synchronous": "FULL" if waits and self._sync else "NORMAL"}
+        with self._writing, self._engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     def blobs(self) -> Iterator[str]:
@@ -139,14 +146,18 @@ class ObjectIndex:
         self._engine.dispose()
 
 
-def _prepare(connection: Any, *, sync: bool) -> None:
+def _prepare(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # `_begin` says how transactions begin.
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", f"synchronous={'FULL' if sync else 'NORMAL'}", "busy_timeout=30000"):
+    for pragma in ("journal_mode=WAL", "busy_timeout=30000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    cursor = connection.connection.cursor()  # Less work than `exec_driver_sql`, and this runs for every request.
+    if "synchronous" in options:
+        cursor.execute(f"PRAGMA synchronous={options['synchronous']}")
+    cursor.execute(f"BEGIN {options.get('begin', 'DEFERRED')}")
+    cursor.close()

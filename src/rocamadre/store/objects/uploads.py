@@ -1,4 +1,8 @@
-"""Uploads in parts: each part is a blob, and completing puts blobs together without reading them."""
+"""Uploads in parts: each part is a blob, and completing puts blobs together without reading them.
+
+Rows of uploads and parts do not wait for the disk one by one: completing does, for all of them. A machine that loses
+power may forget the last parts of an upload that was not completed; completing it then says so.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +93,7 @@ def begin_upload(
         {"attributes": msgspec.Raw(encode_attributes(attributes)), "algorithm": algorithm, "type": checksum_type}
     )
     row = {"id": upload.id, "bucket": bucket, "key": encode_key(key), "created_us": microseconds(upload.begun_at)}
-    with store.files.index.write() as tx:
+    with store.files.index.write(waits=False) as tx:
         store.find_bucket(tx, bucket)
         tx.execute(insert(UPLOADS).values(**row, details=details))
     return upload
@@ -137,7 +141,7 @@ def keep_part(
     }
     where = (PARTS.c.upload == upload.id, PARTS.c.number == number)
     try:
-        with store.files.index.write() as tx:
+        with store.files.index.write(waits=False) as tx:
             _find(store, tx, upload.bucket, upload.key, upload.id)
             old = tx.execute(select(PARTS.c.blob).where(*where)).scalar()
             statement = upsert(PARTS).values(upload=upload.id, number=number, **values)
@@ -222,7 +226,7 @@ def abort_upload(store: AccountObjects, bucket: str, key: str, upload_id: str) -
     Raises:
         NoSuchUpload: there is none of this id for this key.
     """
-    with store.files.index.write() as tx:
+    with store.files.index.write(waits=False) as tx:
         _find(store, tx, bucket, key, upload_id)
         gone = list(tx.execute(select(PARTS.c.blob).where(PARTS.c.upload == upload_id)).scalars())
         _forget(tx, upload_id)
