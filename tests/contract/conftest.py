@@ -106,6 +106,17 @@ def parser():
 FAKE = "rocamadre.fake-v1:0"
 CONVERSE = {"modelId": FAKE, "messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
 NOVA = {"messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
+SIZES = ("lite", "pro")
+RERANK = {
+    "queries": [{"type": "TEXT", "textQuery": {"text": "a red fox"}}],
+    "sources": [{"type": "INLINE", "inlineDocumentSource": {"type": "TEXT", "textDocument": {"text": "A fox is red."}}}],
+    "rerankingConfiguration": {
+        "type": "BEDROCK_RERANKING_MODEL",
+        "bedrockRerankingConfiguration": {
+            "modelConfiguration": {"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/amazon.rerank-v1:0"}
+        },
+    },
+}
 BODY = {"modelId": "amazon.nova-lite-v1:0", "body": json.dumps(NOVA).encode()}
 
 
@@ -125,7 +136,63 @@ def _new_profile(client):
     }
 
 
+def _new_router(client):
+    models = [{"modelArn": f"arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-{size}-v1:0"} for size in SIZES]
+    return {
+        "promptRouterName": f"contract-{uuid4().hex[:12]}",
+        "models": models,
+        "fallbackModel": models[-1],
+        "routingCriteria": {"responseQualityDifference": 25},
+    }
+
+
+def _router(client):
+    """A prompt router's ARN, made for one test."""
+    return client("bedrock").create_prompt_router(**_new_router(client))["promptRouterArn"]
+
+
+def _new_batch(client):
+    return {
+        "jobName": f"contract-{uuid4().hex[:12]}",
+        "roleArn": "arn:aws:iam::123456789012:role/batch",
+        "modelId": FAKE,
+        "inputDataConfig": {"s3InputDataConfig": {"s3Uri": "s3://contract/in/"}},
+        "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://contract/out/"}},
+    }
+
+
+def _batch(client):
+    """A batch job's ARN, made for one test."""
+    return client("bedrock").create_model_invocation_job(**_new_batch(client))["jobArn"]
+
+
+def _bucket(client):
+    """A bucket of this test's own."""
+    name = f"contract-{uuid4().hex[:12]}"
+    client("s3").create_bucket(Bucket=name)
+    return name
+
+
+def _new_async(client):
+    text = {"truncationMode": "END", "value": "A text.", "segmentationConfig": {}}
+    params = {"embeddingPurpose": "GENERIC_INDEX", "text": text}
+    return {
+        "modelId": "amazon.nova-2-multimodal-embeddings-v1:0",
+        "modelInput": {"taskType": "SEGMENTED_EMBEDDING", "segmentedEmbeddingParams": params},
+        "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": f"s3://{_bucket(client)}"}},
+    }
+
+
+def _async(client):
+    """An asynchronous call's ARN, made for one test."""
+    return client("bedrock-runtime").start_async_invoke(**_new_async(client))["invocationArn"]
+
+
 WORKING = {
+    ("bedrock", "CreateModelInvocationJob"): _new_batch,
+    ("bedrock", "GetModelInvocationJob"): lambda client: {"jobIdentifier": _batch(client)},
+    ("bedrock", "ListModelInvocationJobs"): lambda client: {},
+    ("bedrock", "StopModelInvocationJob"): lambda client: {"jobIdentifier": _batch(client)},
     ("bedrock", "ListFoundationModels"): lambda client: {},
     ("bedrock", "GetFoundationModel"): lambda client: {"modelIdentifier": FAKE},
     ("bedrock", "GetFoundationModelAvailability"): lambda client: {"modelId": FAKE},
@@ -133,9 +200,22 @@ WORKING = {
     ("bedrock", "ListInferenceProfiles"): lambda client: {},
     ("bedrock", "GetInferenceProfile"): lambda client: {"inferenceProfileIdentifier": _profile(client)},
     ("bedrock", "DeleteInferenceProfile"): lambda client: {"inferenceProfileIdentifier": _profile(client)},
+    ("bedrock", "CreatePromptRouter"): _new_router,
+    ("bedrock", "ListPromptRouters"): lambda client: {},
+    ("bedrock", "GetPromptRouter"): lambda client: {"promptRouterArn": _router(client)},
+    ("bedrock", "DeletePromptRouter"): lambda client: {"promptRouterArn": _router(client)},
     ("bedrock", "TagResource"): lambda client: {"resourceARN": _profile(client), "tags": []},
     ("bedrock", "UntagResource"): lambda client: {"resourceARN": _profile(client), "tagKeys": []},
     ("bedrock", "ListTagsForResource"): lambda client: {"resourceARN": _profile(client)},
+    ("bedrock", "PutModelInvocationLoggingConfiguration"): lambda client: {
+        "loggingConfig": {"s3Config": {"bucketName": _bucket(client)}}
+    },
+    ("bedrock", "GetModelInvocationLoggingConfiguration"): lambda client: {},
+    ("bedrock", "DeleteModelInvocationLoggingConfiguration"): lambda client: {},
+    ("bedrock-agent-runtime", "Rerank"): lambda client: RERANK,
+    ("bedrock-runtime", "StartAsyncInvoke"): _new_async,
+    ("bedrock-runtime", "GetAsyncInvoke"): lambda client: {"invocationArn": _async(client)},
+    ("bedrock-runtime", "ListAsyncInvokes"): lambda client: {},
     ("bedrock-runtime", "Converse"): lambda client: CONVERSE,
     ("bedrock-runtime", "ConverseStream"): lambda client: CONVERSE,
     ("bedrock-runtime", "InvokeModel"): lambda client: BODY,

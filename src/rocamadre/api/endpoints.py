@@ -21,9 +21,11 @@ import rocamadre.api.neighbours.logs.service
 import rocamadre.api.neighbours.s3.service
 import rocamadre.api.neighbours.sts.service
 import rocamadre.api.openai.absent
+import rocamadre.api.openai.batches
 import rocamadre.api.openai.chat
 import rocamadre.api.openai.completions
 import rocamadre.api.openai.embeddings
+import rocamadre.api.openai.files
 import rocamadre.api.openai.models
 import rocamadre.api.openai.responses
 import rocamadre.api.platform.coverage

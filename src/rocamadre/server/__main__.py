@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 from typing import Any
@@ -103,11 +104,22 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         write_server_file(settings.home, address)
         logger.info("server.started", extra={"address": address, "pid": os.getpid(), "version": __version__})
         async with working(platform, application):
+            _survive_one_signal()
             await uvicorn.Server(config).serve(sockets=[listener])
     finally:
         remove_server_file(settings.home)
         await close_platform(platform)
         logger.info("server.stopped", extra={"pid": os.getpid()})
+
+
+def _survive_one_signal() -> None:
+    """Let the server end in its own time.
+
+    uvicorn ends at a signal, and then raises it again, which would end the process before the platform is closed and
+    what is still in memory is written. A second signal does end it.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _frame: signal.signal(received, signal.SIG_DFL))
 
 
 if __name__ == "__main__":
