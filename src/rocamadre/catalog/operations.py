@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from rocamadre.catalog.errors import UnknownModel
 from rocamadre.catalog.families import Family, base_id, families, find_family, match_alias, spellings
 from rocamadre.catalog.host import Host
 from rocamadre.catalog.profile_rows import find_source_id
+from rocamadre.catalog.router_rows import KINDS, find_router
 from rocamadre.catalog.snapshot import Snapshot, memo_of, remember, snapshot
 from rocamadre.catalog.types import Model, Resolved
-from rocamadre.core.arn import Arn
+from rocamadre.core.arn import Arn, make_arn
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, NotBuilt, NotFound
 
 INVALID = "The provided model identifier is invalid."
 """How AWS begins this refusal; clients look for it."""
 
+STAND_INS = {"text": "default_model", "embedding": "default_embedder", "rerank": "default_reranker"}
+"""Settings that name the models on which the known families run, by kind."""
+
 _APPLICATION_ID = re.compile(r"[a-z0-9]{12}")
 _LATER = {
     "custom-model": "custom models",
     "custom-model-deployment": "deployments of custom models",
-    "default-prompt-router": "prompt routers",
     "endpoint": "SageMaker endpoints",
     "imported-model": "imported models",
     "marketplace": "Marketplace endpoints",
     "prompt": "managed prompts",
-    "prompt-router": "prompt routers",
     "provisioned-model": "provisioned throughput",
 }
 
@@ -37,7 +40,8 @@ def resolve(ctx: Context, model_id: str) -> Resolved:
     Args:
         ctx: Whose request it is; application inference profiles of others are invisible.
         model_id: An id or short name of a model here, an alias, the id of a known family (with or without a
-            geography before and a context length after it), or an ARN of a foundation model or inference profile.
+            geography before and a context length after it), or an ARN of a foundation model, an inference profile or
+            a prompt router, which stands for its fallback until `routers.route` has chosen.
 
     Raises:
         UnknownModel: it stands for nothing here; the message lists what exists.
@@ -60,7 +64,7 @@ def resolve(ctx: Context, model_id: str) -> Resolved:
     source = find_source_id(ctx.platform.sql, ctx.account, ctx.region, model_id) if _is_application(model_id) else None
     if source is None:
         raise _unknown(known, model_id)
-    return remember(memo.profiles, place, _from_source(ctx, known, model_id, source))
+    return remember(memo.profiles, place, _from_source(ctx, known, model_id, source, model_id))
 
 
 def list_models(ctx: Context) -> list[Model]:
@@ -111,6 +115,8 @@ def _resolve_arn(ctx: Context, text: str) -> Resolved:
             f"{_short(text)}: Rocamadre has no {_LATER[kind]} yet; give a model id or an inference profile. "
             f"Models here: {_listed(known)}"
         )
+    if arn.service == "bedrock" and kind in KINDS:
+        return remember(memo.profiles, (ctx.account, ctx.region, text), _from_router(ctx, text, arn))
     if arn.service != "bedrock" or kind not in (
         "foundation-model",
         "inference-profile",
@@ -126,19 +132,31 @@ def _resolve_arn(ctx: Context, text: str) -> Resolved:
                 f"{INVALID} No inference profile {_short(text)} in account {ctx.account}, region "
                 f"{ctx.region}; ListInferenceProfiles shows what exists"
             )
-        return remember(memo.profiles, (ctx.account, ctx.region, text), _from_source(ctx, known, text, source))
+        return remember(memo.profiles, (ctx.account, ctx.region, text), _from_source(ctx, known, text, source, arn.id))
     resolved = _find(ctx.platform, known, arn.id)
     if resolved is None:
         raise _unknown(known, arn.id)
     return remember(memo.resolved, text, Resolved(text, resolved.base_id, resolved.model, resolved.aliased))
 
 
-def _from_source(ctx: Context, known: Snapshot, requested: str, source_id: str) -> Resolved:
+def _from_router(ctx: Context, requested: str, arn: Arn) -> Resolved:
+    """What a prompt router runs where nothing is chosen: its fallback."""
+    router = find_router(ctx.platform.sql, ctx.account, ctx.region, arn)
+    if router is None:
+        raise UnknownModel(
+            f"{INVALID} No prompt router {_short(requested)} in account {ctx.account}, region {ctx.region}; "
+            "ListPromptRouters shows what exists"
+        )
+    return replace(resolve(ctx, router.fallback), requested=requested, router_arn=router.arn)
+
+
+def _from_source(ctx: Context, known: Snapshot, requested: str, source_id: str, profile_id: str) -> Resolved:
     """What an application inference profile runs, asked for again: its model may have gone since."""
     resolved = _find(ctx.platform, known, source_id)
     if resolved is None:
         raise _unknown(known, source_id)
-    return Resolved(requested, resolved.base_id, resolved.model, resolved.aliased)
+    arn = make_arn("bedrock", ctx.region, ctx.account, f"application-inference-profile/{profile_id}")
+    return Resolved(requested, resolved.base_id, resolved.model, resolved.aliased, profile_arn=arn)
 
 
 def _find(host: Host, known: Snapshot, name: str) -> Resolved | None:
@@ -166,10 +184,12 @@ def _find(host: Host, known: Snapshot, name: str) -> Resolved | None:
 
 def _stand_in(host: Host, known: Snapshot, name: str, family: Family) -> Model:
     catalog = host.settings.catalog
-    setting = "default_model" if family.kind == "text" else "default_embedder"
-    target = catalog.default_model if family.kind == "text" else catalog.default_embedder
+    setting = STAND_INS[family.kind]
+    if setting == "default_reranker" and not catalog.default_reranker:
+        setting = "default_embedder"
+    target: str = getattr(catalog, setting)
     model = _target(known, target, f"{_short(name)} ({family.name}) runs on the setting catalog.{setting},")
-    if model.embeds != (family.kind == "embedding"):
+    if not (model.reranks if family.kind == "rerank" else model.embeds == (family.kind == "embedding")):
         raise InvalidRequest(f"the setting catalog.{setting} names {model.id}, which does not make {family.kind}")
     return model
 

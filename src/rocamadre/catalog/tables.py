@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, String, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Float, Index, String, Table, Text, UniqueConstraint
 
 from rocamadre.store.sql.database import METADATA
 
@@ -23,6 +23,22 @@ ALIASES = Table(
     Column("pattern", String(256), primary_key=True),
     Column("model_id", String(140), nullable=False),
     Column("created_at", String(40), nullable=False),
+)
+
+ROUTERS = Table(
+    "catalog_prompt_routers",
+    METADATA,
+    Column("arn", String(256), primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("description", String(200), nullable=False),
+    Column("models", Text, nullable=False, comment="JSON; ARNs."),
+    Column("fallback", Text, nullable=False, comment="An ARN."),
+    Column("quality_difference", Float, nullable=False),
+    Column("created_at", String(40), nullable=False),
+    UniqueConstraint("account", "region", "name"),
+    Index("catalog_prompt_routers_place", "account", "region"),
 )
 
 PROFILES = Table(

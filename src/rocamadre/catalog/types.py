@@ -59,6 +59,11 @@ class Model:
         return "EMBEDDING" in self.output_modalities
 
     @property
+    def reranks(self) -> bool:
+        """Whether it can say how much a text has to do with a query; embedders can, by their vectors."""
+        return self.embeds or "RERANK" in self.output_modalities
+
+    @property
     def load_spec(self) -> LoadSpec:
         """How the engine pool runs it."""
         return LoadSpec(self.id, self.engine, self.path, self.context_length, self.options)
@@ -74,12 +79,19 @@ class Resolved:
             body format of InvokeModel.
         model: The model that will run.
         aliased: Whether another model than the one asked for will run; the answer then says so.
+        profile_arn: The application inference profile that was asked for, to which usage is counted; empty for none.
+        router_arn: The prompt router that was asked for; empty for none. Until `routers.route` has chosen, the model is
+            the router's fallback.
+        invoked_model_id: ARN of the model or inference profile that the router chose; empty until then.
     """
 
     requested: str
     base_id: str
     model: Model
     aliased: bool
+    profile_arn: str = ""
+    router_arn: str = ""
+    invoked_model_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +111,27 @@ class InferenceProfile:
     type: Literal["SYSTEM_DEFINED", "APPLICATION"]
     source_id: str
     model_arns: tuple[str, ...]
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRouter:
+    """A name for two models, one of which is chosen for each request.
+
+    Attributes:
+        models: ARNs of the models or inference profiles to choose from, the fallback among them.
+        fallback: The ARN of the one that others are measured against.
+        quality_difference: Percentage points, 0 to 100; see `routing.choose`.
+        created_at: None for default ones.
+    """
+
+    arn: str
+    name: str
+    description: str
+    type: Literal["custom", "default"]
+    models: tuple[str, ...]
+    fallback: str
+    quality_difference: float
     created_at: datetime | None = None
     updated_at: datetime | None = None

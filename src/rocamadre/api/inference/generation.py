@@ -6,12 +6,14 @@ times are counted here and nowhere else.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Generic, TypeVar
 
 from rocamadre.catalog.operations import resolve
+from rocamadre.catalog.routers import route
 from rocamadre.catalog.types import Model, Resolved
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, ModelFailure, RocamadreError, Throttled
@@ -27,10 +29,18 @@ MODEL_HEADER = "x-rocamadre-model"
 def resolve_model(ctx: Context, model_id: str) -> Resolved:
     """`resolve`, noted for the log, and said in the answer where another model than the one asked for will run."""
     resolved = resolve(ctx, model_id)
+    _note_model(ctx, resolved)
+    return resolved
+
+
+def _note_model(ctx: Context, resolved: Resolved) -> None:
     ctx.notes["model"] = resolved.model.id
+    if resolved.profile_arn:
+        ctx.notes["inference_profile"] = resolved.profile_arn
     if resolved.aliased:
         ctx.reply_headers[MODEL_HEADER] = resolved.model.id
-    return resolved
+    else:
+        ctx.reply_headers.pop(MODEL_HEADER, None)
 
 
 def check_input(request: GenerationRequest, model: Model) -> None:
@@ -158,11 +168,16 @@ class Generation:
 async def begin(ctx: Context, resolved: Resolved, request: GenerationRequest) -> Generation:
     """Start a generation and wait for its first event.
 
+    A prompt router chooses its model here; `Generation.resolved` says which.
+
     Raises:
         Throttled: the principal's tokens of this minute are spent, or the engine's queue is full.
         InvalidRequest: the model makes embeddings, lacks a modality, or the prompt is too long for it.
         ModelFailure: the engine failed at once.
     """
+    if resolved.router_arn:
+        resolved = await asyncio.to_thread(route, ctx, resolved, request)
+        _note_model(ctx, resolved)
     platform, model = ctx.platform, resolved.model
     started = platform.clock.monotonic()
     if model.embeds:

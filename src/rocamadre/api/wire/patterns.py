@@ -26,6 +26,8 @@ def matcher(pattern: str) -> Callable[[str], bool]:
     """
     # Some models spell `\d` as `/d` in ARN patterns, which no ARN could satisfy.
     pattern = pattern.replace("/d{", r"\d{").replace("/d+", r"\d+")
+    # That of prompt routers knows the default ones only; Converse and the tags take an account's own as well.
+    pattern = pattern.replace(":default-prompt-router/", ":(?:default-)?prompt-router/")
     options = re2.Options()
     options.log_errors = False
     try:
