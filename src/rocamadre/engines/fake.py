@@ -45,6 +45,7 @@ from rocamadre.core.messages import (
     Usage,
 )
 from rocamadre.core.settings import EngineSettings
+from rocamadre.engines.beams import refuse_beams
 from rocamadre.engines.fake_rules import ERRORS, Rule, ToolCall, find_rule, load_rules
 from rocamadre.engines.protocol import Embeddings, LoadSpec, Rendered
 from rocamadre.engines.schema.instance import small_instance
@@ -116,6 +117,7 @@ class FakeEngine:
 
     async def converse(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Answer by rule, or by saying back what was said."""
+        refuse_beams(request.sampling)
         prompt = _prompt(request)
         input_tokens = self._checked_count(prompt)
         last = _last_user_text(request)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from rocamadre.core.messages import Sampling
+from rocamadre.engines.beams import MOST_BEAMS
 from rocamadre.engines.profiles.checks import Check, boolean, choice, integer, number, read_body, record
 from rocamadre.engines.profiles.sampling import MOST_SEED, MOST_TOKENS, settled
 
@@ -21,6 +22,7 @@ _FIELDS: dict[str, tuple[str, Check]] = {
     "frequency_penalty": ("frequency_penalty", number(-2, 2)),
     "presence_penalty": ("presence_penalty", number(-2, 2)),
     "min_tokens": ("min_tokens", integer(0, MOST_TOKENS)),
+    "beams": ("beams", integer(1, MOST_BEAMS)),
 }
 _CHECK = record(
     {
@@ -39,7 +41,7 @@ def read_sampling(config: Mapping[str, Any] | None, fields: Any) -> Sampling:
     Args:
         config: inferenceConfig.
         fields: additionalModelRequestFields: top_k (also topK, k, inferenceConfig.topK), min_p, seed, greedy,
-            repetition_penalty, frequency_penalty, presence_penalty, min_tokens. Others are refused.
+            repetition_penalty, frequency_penalty, presence_penalty, min_tokens, beams. Others are refused.
 
     Raises:
         InvalidRequest: in Amazon Bedrock's words.

@@ -18,7 +18,9 @@ from rocamadre.core.messages import (
     TokenLogprob,
     Usage,
 )
+from rocamadre.engines.beams import check_beams
 from rocamadre.engines.stops import StopFilter
+from rocamadre.engines.torch.beams import Found, search, spell
 from rocamadre.engines.torch.model import TorchModel
 from rocamadre.engines.torch.sampling import Choice, pick
 
@@ -74,13 +76,16 @@ def generate(model: TorchModel, request: GenerationRequest, fields: dict[str, An
     prompt, tokens = model.render(request)
     _check(model, tokens, request)
     choice = Choice.from_fields(fields)
+    room = model.context_length - (len(tokens) if model.kind == "causal" else 0)
+    limit = min(request.sampling.max_tokens or room, room)
+    if (beams := check_beams(request)) > 1:
+        yield from _search(model, request, prompt, tokens, choice, beams=beams, limit=limit)
+        return
     generator = torch.Generator()
     generator.manual_seed(random.getrandbits(63) if request.sampling.seed is None else request.sampling.seed)
     stepper = _Stepper(model, tokens)
     if request.echo:
         yield TextDelta(prompt, _prompt_logprobs(model, tokens, stepper.prompt_logits, request.logprobs))
-    room = model.context_length - (len(tokens) if model.kind == "causal" else 0)
-    limit = min(request.sampling.max_tokens or room, room)
     stop, pieces = StopFilter(request.sampling.stop), Pieces(model.tokenizer)
     generated: list[int] = []
     pending: list[TokenLogprob] = []
@@ -105,11 +110,41 @@ def generate(model: TorchModel, request: GenerationRequest, fields: dict[str, An
     rest = "" if stop.matched is not None else stop.feed(pieces.rest()) + stop.flush()
     if rest:
         yield TextDelta(rest, tuple(pending))
-    if reason is None:
-        wanted = request.sampling.max_tokens
-        reached = wanted is not None and len(generated) >= wanted
-        reason = "max_tokens" if reached else "model_context_window_exceeded"
-    yield Finish(reason, Usage(len(tokens), len(generated)), stop.matched)
+    yield Finish(reason or _cut_by(request, len(generated)), Usage(len(tokens), len(generated)), stop.matched)
+
+
+def _search(
+    model: TorchModel,
+    request: GenerationRequest,
+    prompt: str,
+    tokens: list[int],
+    choice: Choice,
+    *,
+    beams: int,
+    limit: int,
+) -> Iterator[TextDelta | Finish]:
+    """As `generate`, by beam search: all the text comes at the end."""
+    found: Found | None = None
+    for found in search(model, tokens, choice, beams=beams, limit=limit, stops=request.sampling.stop):
+        if found is None:
+            yield TextDelta("")
+    assert found is not None
+    text = spell(model, found.tokens)
+    if found.stop is not None:
+        text = text[: text.index(found.stop)]
+    reason: StopReason = _cut_by(request, len(found.tokens))
+    if found.ended:
+        reason = "end_turn"
+    elif found.stop is not None:
+        reason = "stop_sequence"
+    yield TextDelta(prompt + text if request.echo else text)
+    yield Finish(reason, Usage(len(tokens), len(found.tokens)), found.stop)
+
+
+def _cut_by(request: GenerationRequest, generated: int) -> StopReason:
+    """Why an answer ended that did not end by itself."""
+    wanted = request.sampling.max_tokens
+    return "max_tokens" if wanted is not None and generated >= wanted else "model_context_window_exceeded"
 
 
 class _Stepper:

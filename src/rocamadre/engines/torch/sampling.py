@@ -53,18 +53,21 @@ def pick(
         ends: Tokens that end the answer; forbidden before `min_tokens`.
         generator: Source of chance.
     """
-    scores = _adjusted(logits, choice, prompt, generated)
+    scores = adjusted(logits, choice, prompt, generated)
     if len(generated) < choice.min_tokens and ends:
         scores[list(ends)] = -torch.inf
     if choice.temperature <= 0:
         return int(scores.argmax())
-    kept = _kept(scores / choice.temperature, choice)
-    probabilities = kept.softmax(0)
+    # What is kept is decided at temperature 1, as llama.cpp is told to: the same request, the same candidates.
+    probabilities = (_kept(scores, choice) / choice.temperature).softmax(0)
     return int(torch.multinomial(probabilities.cpu(), 1, generator=generator))
 
 
-def _adjusted(logits: Tensor, choice: Choice, prompt: Sequence[int], generated: Sequence[int]) -> Tensor:
-    """Biases and penalties. Repetition: Keskar et al. 2019, arXiv:1909.05858, section 4.1."""
+def adjusted(logits: Tensor, choice: Choice, prompt: Sequence[int], generated: Sequence[int]) -> Tensor:
+    """Scores after biases and penalties: shape (vocabulary,).
+
+    Repetition: Keskar et al. 2019, arXiv:1909.05858, section 4.1.
+    """
     scores = logits.clone()
     if choice.logit_bias:
         tokens = torch.tensor(list(choice.logit_bias), device=scores.device)
