@@ -16,7 +16,7 @@ from rocamadre.core.settings import EngineSettings
 from rocamadre.engines.llama.generation import Work, generate, token_logprob
 from rocamadre.engines.llama.header import read_header
 from rocamadre.engines.llama.picks import Scores
-from rocamadre.engines.llama.rendering import Guard, Renderer, new_seam
+from rocamadre.engines.llama.rendering import Guard, HiddenSchemas, Renderer, new_seam
 from rocamadre.engines.llama.sampling import completion_fields
 from rocamadre.engines.llama.sockets import new_socket_path, remove_socket
 from rocamadre.engines.llama.transport import Transport
@@ -50,6 +50,7 @@ class LlamaEngine:
         self._format = GENERIC
         self._renderer = Renderer(Guard(()), GENERIC, takes_documents=False)
         self._stuck = False
+        self._dumps_schemas = True
 
     @staticmethod
     def memory_bytes(spec: LoadSpec, settings: EngineSettings) -> int:
@@ -232,10 +233,17 @@ class LlamaEngine:
             raise InvalidRequest(f"{self._spec.model_id} has no chat template; send a raw prompt")
         given = self._renderer.variables(request, seam, point)
         body: dict[str, Any] = {"messages": given.messages}
-        if given.tools:
-            body["tools"] = given.tools
         if given.documents:
             body["chat_template_kwargs"] = {"documents": given.documents}
+        if given.tools and self._dumps_schemas:
+            hidden = HiddenSchemas(given.tools, seam)
+            shown = hidden.reveal(await self._template({**body, "tools": hidden.tools}))
+            if shown is not None:
+                return shown
+            self._dumps_schemas = False
+        return await self._template({**body, "tools": given.tools} if given.tools else body)
+
+    async def _template(self, body: dict[str, Any]) -> str:
         try:
             prompt: str = (await self._ask("/apply-template", body))["prompt"]
         except ModelTimeout:

@@ -8,6 +8,7 @@ nearly all of it, is tokenised whole, as the model was trained on it.
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Sequence
@@ -220,6 +221,44 @@ class Renderer:
         if isinstance(value, list):
             return [self._protected(each, seam) for each in value]
         return value
+
+
+class HiddenSchemas:
+    """Stands a small schema in for every tool's own while the template is applied.
+
+    llama.cpp makes parsers of its own from the schemas that it is given, which it refuses for some and which takes long
+    for others. Templates that write a tool's schema down as JSON, nearly all, are given a stand-in.
+
+    Args:
+        tools: As the template would be given them.
+        seam: As in `Renderer.variables`.
+    """
+
+    def __init__(self, tools: Sequence[dict[str, Any]], seam: str) -> None:
+        self._schemas = {
+            f"{seam}{index}T": json.dumps(tool["function"]["parameters"], ensure_ascii=False)
+            for index, tool in enumerate(tools)
+        }
+        self.tools = [
+            {**tool, "function": {**tool["function"], "parameters": _stand_in(name)}}
+            for tool, name in zip(tools, self._schemas, strict=True)
+        ]
+
+    def reveal(self, prompt: str) -> str | None:
+        """The prompt with the tools' own schemas; None where the template did not write them down as JSON."""
+        for name, schema in self._schemas.items():
+            pattern = r"\s*".join(re.escape(part) for part in _PARTS.replace("NAME", name).split())
+            prompt, count = re.subn(pattern, lambda _, shown=schema: shown, prompt)  # type: ignore[misc]
+            if not count:
+                return None
+        return prompt
+
+
+_PARTS = '{ "type": "object", "properties": { "NAME": { "type": "string" } } }'
+
+
+def _stand_in(name: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: {"type": "string"}}}
 
 
 def _offered(request: GenerationRequest) -> tuple[Any, ...]:

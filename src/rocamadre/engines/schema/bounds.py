@@ -48,7 +48,7 @@ LADDER = (
     Limits(8, 1, 1, 0),
 )
 """From wide to narrow."""
-CHARACTERS_PER_TOKEN = 2.0
+CHARACTERS_PER_TOKEN = 1.4
 """Fewer than models write in prose: names, digits and signs are short tokens."""
 
 _DEEPER = (8, 16, 32)
