@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
@@ -22,6 +22,7 @@ class HttpRequest:
         query: As sent, without `?`.
         headers: By lower-case name; the last value of a repeated one.
         path_values: What stood in the `{}` parts of the route, decoded.
+        stream: The body as it arrives, for an endpoint that streams; `body` is then empty.
     """
 
     method: str
@@ -30,6 +31,7 @@ class HttpRequest:
     headers: Mapping[str, str]
     body: bytes
     path_values: tuple[str, ...] = ()
+    stream: AsyncIterable[bytes] | None = None
 
     def json(self) -> Any:
         """The body as JSON.
@@ -78,6 +80,7 @@ class Route:
     Attributes:
         dialect: Form of its errors: `openai`, `anthropic` or `plain`.
         public: Answered without credentials (health).
+        streams: The body is handed over unread, beyond `server.max_body_bytes`; only for paths without `{}`.
     """
 
     method: str
@@ -85,19 +88,26 @@ class Route:
     endpoint: Endpoint
     dialect: str
     public: bool
+    streams: bool = False
 
 
 ROUTES: list[Route] = []
+STREAMED: set[tuple[str, bytes]] = set()
+"""Method and path of the endpoints that stream."""
 
 
-def route(method: str, *paths: str, dialect: str = "plain", public: bool = False) -> Callable[[Endpoint], Endpoint]:
+def route(
+    method: str, *paths: str, dialect: str = "plain", public: bool = False, streams: bool = False
+) -> Callable[[Endpoint], Endpoint]:
     """Register a function as the endpoint of one or more paths; `{}` in a path matches one segment.
 
     Errors raised as `RocamadreError` are answered in the form of `dialect`.
     """
 
     def register(function: Endpoint) -> Endpoint:
-        ROUTES.extend(Route(method, path, function, dialect, public) for path in paths)
+        ROUTES.extend(Route(method, path, function, dialect, public, streams) for path in paths)
+        if streams:
+            STREAMED.update((method, path.encode()) for path in paths)
         return function
 
     return register

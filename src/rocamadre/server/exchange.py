@@ -14,6 +14,7 @@ from rocamadre.core.context import Context, Platform, Principal
 if TYPE_CHECKING:
     from rocamadre.api.handlers import Handler
     from rocamadre.api.neighbours.dispatch import NeighbourRequest
+    from rocamadre.api.neighbours.streams import BodyStream
     from rocamadre.server.internal import Asker
 
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
@@ -27,6 +28,7 @@ class Exchange:
         headers: By lower-case name; the last value of a repeated one.
         raw_headers: As sent, in order.
         body: Empty until `read_body` has run.
+        stream: The body as it arrives, for an endpoint that streams.
         match: The Bedrock operation, once found.
         route: The plain endpoint, where the path is one's.
         neighbour: The request as S3, STS, IAM, Lambda or Logs see it, where it is one of theirs; then none of `match`,
@@ -48,6 +50,7 @@ class Exchange:
     request_id: str
     started: float
     body: bytes = b""
+    stream: BodyStream | None = None
     body_read: asyncio.Future[None] | None = None
     match: Match | None = None
     neighbour: NeighbourRequest | None = None

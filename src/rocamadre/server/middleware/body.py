@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 
-from rocamadre.api.http import ClientGone, Reply
+from rocamadre.api.http import STREAMED, ClientGone, Reply
+from rocamadre.api.neighbours.streams import BodyStream
 from rocamadre.core.errors import CommonError
 from rocamadre.server.exchange import Exchange, Next
 
 
 async def read_body(exchange: Exchange, after: Next) -> Reply:
-    """Read the body, unless a neighbour streams it.
+    """Read the body, unless it is handed over unread.
 
     Raises:
         CommonError: it is larger than `server.max_body_bytes` (413), or did not arrive in time (408).
         ClientGone: nobody is there to answer.
     """
     if exchange.neighbour is not None and exchange.neighbour.stream is not None:
+        return await after(exchange)
+    if (exchange.method, exchange.raw_path) in STREAMED:
+        exchange.stream = BodyStream(
+            exchange.receive,
+            idle_s=exchange.platform.settings.server.request_timeout_s,
+            ended=lambda: exchange.body_read.set_result(None) if exchange.body_read is not None else None,
+        )
         return await after(exchange)
     most = exchange.platform.settings.server.max_body_bytes
     declared = exchange.headers.get("content-length", "")

@@ -45,9 +45,16 @@ async def _call_endpoint(exchange: Exchange, context: Context) -> Reply:
     route = exchange.route
     assert route is not None
     request = HttpRequest(
-        exchange.method, exchange.raw_path, exchange.query, exchange.headers, exchange.body, exchange.path_values
+        exchange.method,
+        exchange.raw_path,
+        exchange.query,
+        exchange.headers,
+        exchange.body,
+        exchange.path_values,
+        exchange.stream,
     )
-    async with asyncio.timeout(exchange.platform.settings.server.request_timeout_s):
+    server = exchange.platform.settings.server
+    async with asyncio.timeout(server.stream_timeout_s if route.streams else server.request_timeout_s):
         return await route.endpoint(context, request)
 
 
