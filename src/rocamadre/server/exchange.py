@@ -69,7 +69,7 @@ class Exchange:
         if self.route is not None:
             return self.route.dialect
         # What fails before its route is known, or has none.
-        return "anthropic" if self.raw_path.startswith(b"/anthropic/") else "bedrock"
+        return "anthropic" if self.raw_path.startswith((b"/anthropic/", b"/v1/messages")) else "bedrock"
 
     @property
     def operation_name(self) -> str:
