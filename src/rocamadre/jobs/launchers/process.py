@@ -80,6 +80,8 @@ class ProcessLauncher:
                     raise RunStopped
                 started = self._start(module, folder)
             time.sleep(self._poll_s)
+        if started is not None:
+            started.wait()  # The result is its last act.
         if result.get("failed"):
             raise InvalidRequest(result["failed"])
         if result.get("stopped"):
