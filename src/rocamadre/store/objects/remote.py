@@ -50,12 +50,15 @@ class RemoteObjects:
     def __init__(self, endpoint: str, *, region: str) -> None:
         self.endpoint = endpoint
         own = endpoint == "aws"
+        # Variables that lead AWS clients to this server must not lead the server to itself.
+        options: dict[str, Any] = (
+            {"ignore_configured_endpoint_urls": True} if own else {"s3": {"addressing_style": "path"}}
+        )
         self.client: Any = boto3.client(
             "s3",
             region_name=region,
             endpoint_url=None if own else endpoint,
-            # Variables that lead AWS clients to this server must not lead the server to itself.
-            config=Config(ignore_configured_endpoint_urls=own, s3={} if own else {"addressing_style": "path"}),
+            config=Config(**options),
         )
 
     def of(self, account: str) -> RemoteStore:
