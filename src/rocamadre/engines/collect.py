@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -70,6 +70,14 @@ async def collect(events: AsyncIterator[Event], *, first: Event | None = None) -
         else:
             fold.add(event)
     return fold.answer()
+
+
+def fold(events: Iterable[Event]) -> Answer:
+    """`collect` for events that are all there; raises as it does."""
+    folded = _Fold()
+    for event in events:
+        folded.add(event)
+    return folded.answer()
 
 
 class _Fold:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from rocamadre.api.bedrock_runtime.blocks import Json, read_messages, read_system, refuse
@@ -11,8 +10,7 @@ from rocamadre.api.bedrock_runtime.settings import read_sampling
 from rocamadre.api.bedrock_runtime.tools import check_tool_turns, read_output, read_tools
 from rocamadre.api.inference.tiers import LATENCY, SERVED_AS, settle_service
 from rocamadre.core.context import Context
-from rocamadre.core.errors import InvalidRequest
-from rocamadre.core.messages import Finish, GenerationRequest, Usage
+from rocamadre.core.messages import GenerationRequest, Usage
 
 MISSING = (
     "guardrailConfig: refused; guardrails come later",
@@ -71,28 +69,6 @@ def read_conversation(ctx: Context, request: Json) -> GenerationRequest:
         cache_system=cached,
         cache_tools=tools.cached,
     )
-
-
-def check_pointers(paths: Sequence[str]) -> None:
-    """Refuse what is no JSON Pointer.
-
-    Raises:
-        InvalidRequest: empty, or not beginning with a slash.
-    """
-    for path in paths:
-        if not path.startswith("/") or len(path) < 2:
-            raise InvalidRequest(
-                f"additionalModelResponseFieldPaths: {path[:80]!r} is not a valid JSON Pointer; one is /stop_sequence"
-            )
-
-
-def response_fields(paths: Sequence[str], finish: Finish) -> Json | None:
-    """additionalModelResponseFields: what an answer has of the paths asked for; the others are left out.
-
-    >>> response_fields(["/stop_sequence", "/id"], Finish("stop_sequence", Usage(), "END"))
-    {'stop_sequence': 'END'}
-    """
-    return {"stop_sequence": finish.stop_sequence} if "/stop_sequence" in paths else None
 
 
 def write_usage(usage: Usage) -> Json:

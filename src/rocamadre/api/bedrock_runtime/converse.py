@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rocamadre.api.bedrock_runtime.blocks import Json, write_blocks
 from rocamadre.api.bedrock_runtime.conversation import (
     MISSING,
-    check_pointers,
     echoed,
     read_request,
-    response_fields,
     write_usage,
 )
+from rocamadre.api.bedrock_runtime.native_fields import check_pointers, native_fields
 from rocamadre.api.handlers import handles
 from rocamadre.api.inference.generation import begin, resolve_model, whole_input
 from rocamadre.core.context import Context
@@ -24,13 +25,14 @@ async def converse(ctx: Context, request: Json) -> Json:
     check_pointers(paths)
     generation = await begin(ctx, resolved, await read_request(ctx, request))
     answer, latency_ms = await generation.collect()
+    answer = replace(answer, finish=whole_input(answer.finish, generation.request))
     response: Json = {
         "output": {"message": {"role": "assistant", "content": write_blocks(answer.blocks)}},
         "stopReason": answer.finish.reason,
-        "usage": write_usage(whole_input(answer.finish, generation.request).usage),
+        "usage": write_usage(answer.finish.usage),
         "metrics": {"latencyMs": latency_ms},
         **echoed(request),
     }
-    if (fields := response_fields(paths, answer.finish)) is not None:
+    if (fields := native_fields(ctx, resolved, paths, answer)) is not None:
         response["additionalModelResponseFields"] = fields
     return response

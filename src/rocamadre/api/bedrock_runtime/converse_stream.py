@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 from rocamadre.api.bedrock_runtime.blocks import Json
 from rocamadre.api.bedrock_runtime.conversation import (
     MISSING,
-    check_pointers,
     echoed,
     read_request,
-    response_fields,
     write_usage,
 )
+from rocamadre.api.bedrock_runtime.native_fields import check_pointers, native_fields, needs_content
 from rocamadre.api.handlers import handles
 from rocamadre.api.inference.generation import Generation, Stream, begin, resolve_model, whole_input
 from rocamadre.core.context import Context
 from rocamadre.core.errors import ModelFailure
 from rocamadre.core.messages import Event, Finish, ReasoningDelta, TextDelta, ToolUseDelta, ToolUseEnd, ToolUseStart
+from rocamadre.engines.collect import Answer, fold
 
 
 @handles("bedrock-runtime", "ConverseStream", missing=MISSING)
@@ -26,17 +27,17 @@ async def converse_stream(ctx: Context, request: Json) -> Json:
     resolved = resolve_model(ctx, request["modelId"])
     check_pointers(request.get("additionalModelResponseFieldPaths") or ())
     generation = await begin(ctx, resolved, await read_request(ctx, request))
-    return {"stream": Stream(_events(generation, request), generation.close)}
+    return {"stream": Stream(_events(ctx, generation, request), generation.close)}
 
 
-async def _events(generation: Generation, request: Json) -> AsyncGenerator[Json, None]:
-    writer = _Writer(generation, request)
+async def _events(ctx: Context, generation: Generation, request: Json) -> AsyncGenerator[Json, None]:
+    writer = _Writer(ctx, generation, request)
     yield {"messageStart": {"role": "assistant"}}
     assert generation.first is not None
     for out in writer.write(generation.first):
         yield out
     async for event in generation.rest:
-        if type(event) is TextDelta and writer.kind == "text":
+        if type(event) is TextDelta and writer.kind == "text" and writer.kept is None:
             # All but a few events of a stream end here: nothing more is done for a token.
             yield {"contentBlockDelta": {"delta": {"text": event.text}, "contentBlockIndex": writer.index}}
         else:
@@ -52,18 +53,24 @@ class _Writer:
     Attributes:
         index: Of the open block, or of the next one.
         kind: Of the open block; empty when none is.
+        kept: The events so far, where the end of the answer is to tell of its content; else None.
     """
 
-    __slots__ = ("_generation", "_request", "finished", "index", "kind")
+    __slots__ = ("_ctx", "_generation", "_request", "finished", "index", "kept", "kind")
 
-    def __init__(self, generation: Generation, request: Json) -> None:
+    def __init__(self, ctx: Context, generation: Generation, request: Json) -> None:
+        self._ctx = ctx
         self._generation = generation
         self._request = request
         self.index = 0
         self.kind = ""
         self.finished = False
+        paths = request.get("additionalModelResponseFieldPaths") or ()
+        self.kept: list[Event] | None = [] if needs_content(paths) else None
 
     def write(self, event: Event) -> list[Json]:
+        if self.kept is not None:
+            self.kept.append(event)
         if isinstance(event, TextDelta):
             return [*self._switch("text"), self._delta({"text": event.text})]
         if isinstance(event, ReasoningDelta):
@@ -82,11 +89,13 @@ class _Writer:
         self.finished = True
         stop: Json = {"stopReason": finish.reason}
         paths = self._request.get("additionalModelResponseFieldPaths") or ()
-        if (fields := response_fields(paths, finish)) is not None:
+        counted = whole_input(finish, self._generation.request)
+        answer = Answer((), counted) if self.kept is None else replace(fold(self.kept), finish=counted)
+        if (fields := native_fields(self._ctx, self._generation.resolved, paths, answer)) is not None:
             stop["additionalModelResponseFields"] = fields
         latency_ms = self._generation.finish(finish.usage)
         metadata = {
-            "usage": write_usage(whole_input(finish, self._generation.request).usage),
+            "usage": write_usage(counted.usage),
             "metrics": {"latencyMs": latency_ms},
             **echoed(self._request),
         }
