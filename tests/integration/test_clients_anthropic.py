@@ -263,6 +263,8 @@ def test_keys_are_checked(locked_server):
         direct(url, api_key=None, auth_token=locked_server.bearer),
         bedrock(url, **pair),
         mantle(url, **pair),
+        anthropic.AnthropicBedrock(base_url=url, api_key=locked_server.bearer, aws_region="us-east-1", max_retries=0),
+        anthropic.AnthropicBedrockMantle(base_url=f"{url}/anthropic", api_key=locked_server.bearer, max_retries=0),
     ):
         with made as client:
             assert "hi" in client.messages.create(**hello).content[0].text
