@@ -45,19 +45,22 @@ async def embed(ctx: Context, resolved: Resolved, wanted: EmbeddingRequest, *, a
         with span("embeddings", operation="embeddings", provider="rocamadre", model=model.id) as timed:
             engine = await ctx.platform.engines.engine(model.load_spec)
             embeddings = await engine.embed(wanted.texts)
+            read_characters: tuple[int | None, ...] = ()
             if any(embeddings.truncated):
-                embeddings = await _cut(ctx, engine, wanted, embeddings)
+                embeddings, read_characters = await _cut(ctx, engine, wanted, embeddings)
             timed.set(input_tokens=sum(embeddings.token_counts))
         vectors = _forms(ctx, embeddings, wanted)
         read = sum(embeddings.token_counts)
         count_tokens(ctx, model.id, read, 0)
     finally:
         pay(read)
-    return EmbeddingAnswer(vectors, embeddings.token_counts, answer_id)
+    return EmbeddingAnswer(vectors, embeddings.token_counts, answer_id, read_characters)
 
 
-async def _cut(ctx: Context, engine: Engine, wanted: EmbeddingRequest, embeddings: Embeddings) -> Embeddings:
-    """What the request wants done with texts that are too long."""
+async def _cut(
+    ctx: Context, engine: Engine, wanted: EmbeddingRequest, embeddings: Embeddings
+) -> tuple[Embeddings, tuple[int | None, ...]]:
+    """What the request wants done with texts that are too long, and how many characters were read of each of them."""
     long = [index for index, cut in enumerate(embeddings.truncated) if cut]
     if wanted.too_long == "refuse":
         places = ", ".join(map(str, long[:10]))
@@ -67,27 +70,35 @@ async def _cut(ctx: Context, engine: Engine, wanted: EmbeddingRequest, embedding
             "cut (truncate)"
         )
     ctx.reply_headers[CUT_HEADER] = str(len(long))
-    if wanted.too_long == "cut_end":
-        return embeddings
+    read: list[int | None] = [None] * len(wanted.texts)
+    if wanted.too_long == "cut_end" and not wanted.measures_cut:
+        return embeddings, ()
     vectors, counts = list(embeddings.vectors), list(embeddings.token_counts)
     for index in long:
-        end = await _end_of(engine, wanted.texts[index])
-        vectors[index], counts[index] = end.vectors[0], end.token_counts[0]
-    return Embeddings(tuple(vectors), tuple(counts), embeddings.truncated)
+        text = wanted.texts[index]
+        part, read[index] = await _readable(engine, text, start=wanted.too_long == "cut_end")
+        if wanted.too_long == "cut_start":
+            vectors[index], counts[index] = part.vectors[0], part.token_counts[0]
+    found = Embeddings(tuple(vectors), tuple(counts), embeddings.truncated)
+    return found, tuple(read) if wanted.measures_cut else ()
 
 
-async def _end_of(engine: Engine, text: str) -> Embeddings:
-    """The longest end of a text that the model reads whole, found by halving; at most some twenty tries."""
-    low, high = 0, len(text) - 1  # The end that begins at `high` fits, the one at `low` does not.
-    best = await engine.embed([text[high:]])
-    while high - low > 1:
-        middle = (low + high) // 2
-        tried = await engine.embed([text[middle:]])
-        if tried.truncated[0]:
-            low = middle
+async def _readable(engine: Engine, text: str, *, start: bool) -> tuple[Embeddings, int]:
+    """The longest start or end of a text that the model reads whole, found by halving; at most some twenty tries."""
+
+    async def tried(size: int) -> Embeddings:
+        return await engine.embed([text[:size] if start else text[len(text) - size :]])
+
+    fits, exceeds = 1, len(text)
+    best = await tried(fits)
+    while exceeds - fits > 1:
+        middle = (fits + exceeds) // 2
+        part = await tried(middle)
+        if part.truncated[0]:
+            exceeds = middle
         else:
-            high, best = middle, tried
-    return best
+            fits, best = middle, part
+    return best, fits
 
 
 def _forms(

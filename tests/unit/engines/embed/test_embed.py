@@ -100,6 +100,28 @@ def test_leaving_cancels_the_work(running):
     assert len(running.run(body()).vectors) == 1
 
 
+def test_relevance_is_that_of_the_nearest_window(running):
+    query, filler = "the quick brown fox", "vovô Kowalsky vê o ímã"
+    long = " ".join([filler] * 12 + [query] + [filler] * 12)
+    vectors = running.run(running.engine.embed([query, filler]))
+    assert running.run(running.engine.embed([long])).truncated == (True,)
+    assert not any(vectors.truncated)
+    same, other, in_the_middle = running.run(running.engine.rerank(query, [query, filler, long]))
+    assert same == pytest.approx(1, abs=1e-6)
+    cosine = float(np.dot(vectors.vectors[0], vectors.vectors[1]))
+    assert other == pytest.approx((1 + cosine) / 2, abs=1e-6)
+    only_filler = " ".join([filler] * 25)
+    assert in_the_middle > running.run(running.engine.rerank(query, [only_filler]))[0]
+    assert running.run(running.engine.rerank(query, [])) == ()
+
+
+def test_a_rerank_does_not_depend_on_its_neighbours(running):
+    texts = [" ".join(TEXTS[:3]) * count for count in (1, 3, 9)] + ["a"]
+    together = running.run(running.engine.rerank("the fox", texts))
+    alone = [running.run(running.engine.rerank("the fox", [text]))[0] for text in texts]
+    assert together == pytest.approx(alone, abs=1e-5)
+
+
 def test_it_does_not_converse(running):
     for work in (running.engine.render, lambda request: anext(running.engine.converse(request))):
         with pytest.raises(InvalidRequest, match="embeddings"):
