@@ -44,9 +44,13 @@ _LOOP = [
     {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "t", "input": {}}]},
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "b"}]},
 ]
+_FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 _ENDPOINTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/v1/chat/completions", {"model": FAKE, "messages": _CHAT, "max_tokens": 5, "stop": ["x"], "n": 1, "seed": 1}),
     ("/v1/chat/completions", {"model": FAKE, "messages": _CHAT, "stream": True, "temperature": 0.5}),
+    ("/v1/chat/completions", {"model": FAKE, "messages": _CHAT, "tools": [_FUNCTION], "tool_choice": "required"}),
+    ("/v1/responses", {"model": FAKE, "input": _CHAT, "truncation": "auto", "text": {"format": {"type": "text"}}}),
+    ("/v1/responses", {"model": FAKE, "input": "Hello", "stream": True, "background": True}),
     ("/v1/completions", {"model": FAKE, "prompt": "Hello", "echo": True, "logprobs": 1, "max_tokens": 5}),
     ("/v1/embeddings", {"model": "rocamadre.fake-embed-v1:0", "input": ["a", "b"], "encoding_format": "base64"}),
     ("/anthropic/v1/messages", {"model": FAKE, "max_tokens": 5, "messages": _CHAT, "system": "s", "tools": [_TOOL]}),

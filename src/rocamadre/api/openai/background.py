@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -129,8 +128,7 @@ async def stop(ctx: Context, response_id: str) -> None:
     run = runs_of(ctx).running.get(response_id)
     if run is not None and run.task is not None:
         run.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await run.task
+        await asyncio.wait([run.task])
 
 
 async def stop_all(sql: SqlEngine) -> None:

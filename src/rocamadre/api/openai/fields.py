@@ -14,6 +14,9 @@ from rocamadre.core.errors import InvalidRequest
 MOST_LEVELS = 200
 """Objects and arrays inside each other that a body may hold."""
 
+_GUARDRAILS = ("x-amzn-bedrock-guardrailidentifier", "x-amzn-bedrock-guardrailversion")
+"""By which Bedrock's own OpenAI-shaped paths take a guardrail."""
+
 _NAMES = {
     bool: "a boolean",
     int: "an integer",
@@ -242,8 +245,11 @@ def read_fields(request: HttpRequest) -> Fields:
     """The body's parameters.
 
     Raises:
-        BadParameter: it is no JSON object.
+        BadParameter: it is no JSON object, or a header asks for what is not here.
     """
+    for name in _GUARDRAILS:
+        if name in request.headers:
+            raise BadParameter(f"The header {name}: Rocamadre does not have guardrails yet; leave it out.", param=None)
     try:
         body = request.json()
     except InvalidRequest as error:

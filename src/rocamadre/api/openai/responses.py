@@ -12,7 +12,7 @@ from rocamadre.api.http import HttpRequest, Reply, json_reply, route
 from rocamadre.api.inference.generation import begin, resolve_model
 from rocamadre.api.inference.tiers import settle_service
 from rocamadre.api.openai import background
-from rocamadre.api.openai.errors import BadParameter, NotHere
+from rocamadre.api.openai.errors import BadParameter, NotHere, error_object
 from rocamadre.api.openai.fields import Fields, read_fields
 from rocamadre.api.openai.parts import read_aside
 from rocamadre.api.openai.response_events import Json, Writer, encode_event
@@ -279,7 +279,14 @@ async def _replay(ctx: Context, response: Response, query: Mapping[str, str]) ->
 
 def _follow(ctx: Context, run: background.Run, place: int) -> Reply:
     pieces = run.follow(place)
-    return sse_reply(ctx, pieces, pieces.aclose, done=b"")
+
+    async def fail(error: RocamadreError) -> bytes:
+        # The response goes on; only this reader has read for too long.
+        said = error_object(error)[1]["error"]
+        told = {name: said[name] for name in ("code", "message", "param")}
+        return encode_event({"type": "error", "sequence_number": len(run.log), **told})
+
+    return sse_reply(ctx, pieces, pieces.aclose, fail=fail, done=b"")
 
 
 def _flag(query: Mapping[str, str], name: str) -> bool:

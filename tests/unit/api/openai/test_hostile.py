@@ -176,6 +176,14 @@ def test_damaged_text(server, path, body):
         checked(send(server, "POST", path, bytes(damaged)), bytes(damaged))
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/openai/v1/responses", "/openai/v1/completions"])
+def test_guardrails_are_refused_not_ignored(server, path):
+    headers = {"X-Amzn-Bedrock-GuardrailIdentifier": "gr-1", "X-Amzn-Bedrock-GuardrailVersion": "1"}
+    answer = server.send(WireRequest("POST", path.encode(), b"", headers, b"{}"))
+    assert checked(answer, path) == 400
+    assert "guardrail" in json.loads(answer.body)["error"]["message"]
+
+
 def test_what_bodies_begin_as_works(server):
     """Or the tests above would only see refusals."""
     plain = {**RESPONSE, "tool_choice": "none", "text": {"format": {"type": "text"}}}

@@ -511,6 +511,17 @@ async def test_background_streams_can_be_read_again(context, engine, post):
         await call(get_response, context, plain["id"], "stream=true")
 
 
+async def test_a_reader_may_read_too_long(make_context, engine, post):
+    context = make_context(server={"stream_timeout_s": 0.05})
+    background.runs_of(context).turnstile = asyncio.Semaphore(0)
+    reply = await post(create_response, context, {"model": FAKE, "input": "Hi", "stream": True, "background": True})
+    events = await events_of(reply)
+    assert [event["type"] for event in events] == ["response.created", "response.queued", "error"]
+    assert events[-1]["code"] == "timeout"
+    assert (await call(get_response, context, events[0]["response"]["id"]))["status"] == "queued"
+    await background.stop_all(context.platform.sql)
+
+
 async def test_a_reader_that_leaves_does_not_end_a_background_stream(context, engine, post):
     reply = await post(create_response, context, {"model": FAKE, "input": "Hi", "stream": True, "background": True})
     first = await anext(reply.body)
