@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Engine as SqlEngine
 
 from rocamadre.api.inference.generation import begin
+from rocamadre.api.openai.requests import model_of
 from rocamadre.api.openai.response_events import Json, Writer, encode_event
 from rocamadre.api.openai.streams import open_events
 from rocamadre.catalog.types import Resolved
@@ -168,6 +169,7 @@ async def _work(ctx: Context, run: Run, work: Work, writer: Writer) -> list[Json
     try:
         async with asyncio.timeout(timeout_s):
             events = await open_events([partial(begin, ctx, work.resolved, work.request)])
+            writer.body["model"] = model_of(ctx, work.resolved)
             try:
                 async for _, event in events:
                     told = writer.feed(event)

@@ -24,6 +24,7 @@ from rocamadre.api.openai.requests import (
     check_caching,
     check_effort,
     finish_reason,
+    model_of,
     read_delivery,
     read_sampling,
     read_service_tier,
@@ -96,15 +97,15 @@ async def chat_completions(ctx: Context, request: HttpRequest) -> Reply:
         head["service_tier"] = tier
     starts = [partial(begin, ctx, resolved, each) for each in _choices(asked, delivery.choices)]
     if delivery.stream:
-        chunks = _Chunks({**head, "model": resolved.model.id}, delivery, logprobs=asked.logprobs is not None)
         events = await open_events(starts)
+        chunks = _Chunks({**head, "model": model_of(ctx, resolved)}, delivery, logprobs=asked.logprobs is not None)
         return sse_reply(ctx, _pieces(events, chunks, delivery.choices), events.close)
     answers = await collect_all(starts)
     return json_reply(
         {
             **head,
             "object": "chat.completion",
-            "model": resolved.model.id,
+            "model": model_of(ctx, resolved),
             "choices": [_choice(place, answer, asked.logprobs is not None) for place, answer in enumerate(answers)],
             "usage": write_usage(add_usage([answer.finish.usage for answer in answers])),
         }

@@ -16,6 +16,7 @@ from rocamadre.api.openai.requests import (
     SHARED,
     add_usage,
     finish_reason,
+    model_of,
     read_delivery,
     read_sampling,
     seed_of,
@@ -61,9 +62,11 @@ async def completions(ctx: Context, request: HttpRequest) -> Reply:
     }
     if delivery.stream:
         events = await open_events(starts)
+        head["model"] = model_of(ctx, resolved)
         parts = _Parts(head, delivery.choices, usage=delivery.include_usage, logprobs=asked.logprobs)
         return sse_reply(ctx, parts.pieces(events), events.close)
     answers = await collect_all(starts)
+    head["model"] = model_of(ctx, resolved)
     if fields.integer("max_tokens", 0, MOST_TOKENS) == 0:
         answers = [_prompt_only(answer, each.prompt or "") for answer, each in zip(answers, wanted, strict=True)]
     choices = [_choice(place, answer, asked.logprobs) for place, answer in enumerate(answers)]

@@ -7,6 +7,8 @@ from typing import Any
 
 from rocamadre.api.openai.errors import BadParameter
 from rocamadre.api.openai.fields import Fields
+from rocamadre.catalog.types import Resolved
+from rocamadre.core.context import Context
 from rocamadre.core.messages import Finish, Sampling, StopReason, Usage
 from rocamadre.engines.profiles.sampling import MOST_SEED, MOST_TOKENS, settled
 
@@ -204,6 +206,11 @@ def _logit_bias(fields: Fields) -> dict[int, float]:
             raise fields.wrong("logit_bias", "it maps token ids to numbers from -100 to 100")
         bias[int(token)] = float(addend)
     return bias
+
+
+def model_of(ctx: Context, resolved: Resolved) -> str:
+    """The id of the model that answers; a prompt router's is known once the generation has begun."""
+    return str(ctx.notes.get("model", resolved.model.id))
 
 
 def finish_reason(finish: Finish) -> str:

@@ -15,6 +15,7 @@ from rocamadre.api.openai import background
 from rocamadre.api.openai.errors import BadParameter, NotHere, error_object
 from rocamadre.api.openai.fields import Fields, read_fields
 from rocamadre.api.openai.parts import read_aside
+from rocamadre.api.openai.requests import model_of
 from rocamadre.api.openai.response_events import Json, Writer, encode_event
 from rocamadre.api.openai.response_items import kept_items, new_id
 from rocamadre.api.openai.response_request import Wish, read_wish, request_of
@@ -52,6 +53,7 @@ async def create_response(ctx: Context, request: HttpRequest) -> Reply:
     if asked.wish.background:
         return await _create_in_background(ctx, asked, request.json())
     events = await open_events([partial(begin, ctx, asked.resolved, asked.request)])
+    asked.body["model"] = model_of(ctx, asked.resolved)
     writer = _writer(ctx, asked)
     if asked.wish.stream:
         pieces = _pieces(ctx, asked, writer, events)
