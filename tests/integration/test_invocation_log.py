@@ -5,12 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 from tests.integration.conftest import Running, connect, launch
 
+from rocamadre.cli.environment import program_environment
 from rocamadre.cli.process import find_server, start_server, stop_server
 from rocamadre.core.settings import load_settings
 from rocamadre.store.objects.registry import open_objects
@@ -76,3 +80,32 @@ def test_kill_9_leaves_what_was_written_for_the_next_server(begun):
         time.sleep(0.05)
     stop_server(home, start_server(home, environment))
     check(home)
+
+
+@pytest.fixture(scope="module")
+def documented(tmp_path_factory, checkout):
+    """A server for the programs of the documentation."""
+    home = tmp_path_factory.mktemp("documented") / "home"
+    models = {"catalog__default_model": FAKE, "catalog__default_embedder": "rocamadre.fake-embed-v1:0"}
+    found, _ = launch(home, checkout, server__strict="true", log__invocation_flush_s="0.2", **models)
+    yield found, home
+    stop_server(home, found)
+
+
+@pytest.mark.parametrize(("page", "count"), [("invocation-logging.md", 2), ("async-invoke.md", 1)])
+def test_the_programs_of_the_documentation(documented, checkout, tmp_path, page, count):
+    server, home = documented
+    programs = re.findall(r"^```python\n(.*?)^```", (checkout / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
+    assert len(programs) == count
+    given = {"HOME": str(home)}
+    added = program_environment(server.address, region="us-east-1", home=home, is_open=True, environment=given)
+    for number, program in enumerate(programs):
+        file = tmp_path / f"program{number}.py"
+        file.write_text(program)
+        environment = {"PATH": os.environ["PATH"], "HOME": str(home), **added}
+        shown = subprocess.run(
+            [sys.executable, str(file)], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert shown.returncode == 0, shown.stderr
+        assert len(shown.stdout.split()) > 2
+        assert "secret" not in shown.stdout

@@ -21,7 +21,6 @@ from sqlalchemy.exc import OperationalError
 from rocamadre.catalog.families import without_geography
 from rocamadre.catalog.operations import find_model
 from rocamadre.catalog.profiles import get_profile
-from rocamadre.core.arn import make_arn
 from rocamadre.core.context import Context, Platform, Principal
 from rocamadre.core.errors import NotFound, RocamadreError
 from rocamadre.invocations.delivery import deliver_events, deliver_objects
@@ -29,6 +28,7 @@ from rocamadre.invocations.operations import find_config
 from rocamadre.invocations.records import build_record, model_of
 from rocamadre.invocations.spool import Head, Spool, Spooled
 from rocamadre.invocations.types import Invocation, LoggingConfig
+from rocamadre.neighbours.iam.assuming import identity_of
 
 logger = logging.getLogger(__name__)
 D = TypeVar("D")
@@ -148,12 +148,12 @@ class InvocationLog:
             logger.warning("invocations.not_written", extra={"reason": type(error).__name__, "account": call.account})
 
     def _record(self, call: Invocation, config: LoggingConfig) -> dict[str, object]:
-        ctx = self._context(call.account, call.region, call.request_id)
+        ctx = self._context(call.account, call.region, call.principal)
         return build_record(
             call,
             config,
             embeds=_embeds(self._platform, call.served_id),
-            identity_arn=make_arn("iam", "", call.account, f"user/{call.principal}"),
+            identity_arn=identity_of(ctx).arn,
             model_id=_model_name(ctx, model_of(call)),
         )
 
@@ -169,7 +169,7 @@ class InvocationLog:
 
     def _deliver_one(self, spooled: Spooled) -> None:
         head, metrics = spooled.head, self._platform.metrics
-        ctx = self._context(head.account, head.region, spooled.name)
+        ctx = self._context(head.account, head.region)
         count = sum(1 for _ in spooled.lines())
         delivered = True
         if count and head.config.s3 is not None:
@@ -191,8 +191,8 @@ class InvocationLog:
             return False
         return True
 
-    def _context(self, account: str, region: str, request_id: str) -> Context:
-        return Context(self._platform, Principal("invocation-log", account), account, region, request_id, float("inf"))
+    def _context(self, account: str, region: str, principal: str = "invocation-log") -> Context:
+        return Context(self._platform, Principal(principal, account), account, region, "", float("inf"))
 
 
 def _embeds(platform: Platform, served_id: str) -> bool:
