@@ -3,7 +3,7 @@ import importlib.util
 import pytest
 
 from rocamadre.engines.protocol import LoadSpec
-from rocamadre.testing.engine_suite import EmbeddingSuite, GenerationSuite
+from rocamadre.testing.engine_suite import EmbeddingSuite, GenerationSuite, ToolSuite
 from rocamadre.testing.tiny import tiny_bert, tiny_gguf, tiny_llama
 
 
@@ -25,6 +25,18 @@ class TestLlama(GenerationSuite):
         return LoadSpec("test.tiny-v1:0", "llama", tiny_gguf(folder / "tiny.gguf"), 256)
 
 
+class TestLlamaTools(ToolSuite):
+    @staticmethod
+    def spec(folder):
+        return LoadSpec("test.tiny-v1:0", "llama", tiny_gguf(folder / "tiny.gguf", context_length=2048), 2048)
+
+
+class TestFakeTools(ToolSuite):
+    @staticmethod
+    def spec(folder):
+        return LoadSpec("test.fake-v1:0", "fake", None, 2048)
+
+
 class TestEmbed(EmbeddingSuite):
     @staticmethod
     def spec(folder):
@@ -39,6 +51,13 @@ class TestTorchCausal(GenerationSuite):
     @staticmethod
     def spec(folder):
         return LoadSpec("test.llama-v1:0", "torch", tiny_llama(folder / "llama"), 256)
+
+
+@needs_torch
+class TestTorchTools(ToolSuite):
+    @staticmethod
+    def spec(folder):
+        return LoadSpec("test.llama-v1:0", "torch", tiny_llama(folder / "llama", context_length=2048), 2048)
 
 
 @needs_torch

@@ -7,7 +7,8 @@ class TestMine(GenerationSuite):
         return LoadSpec("me.mine-v1:0", "mine", make_a_small_model(folder), context_length=256)
 ```
 
-and the same with `EmbeddingSuite` for engines that make vectors.
+the same with `ToolSuite` for engines that call tools and follow schemas (a context of at least 2048 tokens), and with
+`EmbeddingSuite` for those that make vectors.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.messages import (
@@ -31,11 +34,16 @@ from rocamadre.core.messages import (
     Sampling,
     Text,
     TextDelta,
+    ToolChoice,
+    ToolSpec,
+    ToolUseDelta,
+    ToolUseStart,
     Usage,
 )
 from rocamadre.core.settings import EngineSettings
 from rocamadre.engines.pool import EnginePool
 from rocamadre.engines.protocol import Engine, LoadSpec
+from rocamadre.testing.schemas import random_schema
 
 T = TypeVar("T")
 LONGEST_TEST_S = 60.0
@@ -191,6 +199,43 @@ class GenerationSuite(_Suite):
         request = GenerationRequest(prompt="Once upon", sampling=Sampling(max_tokens=3, temperature=0))
         assert running.run(running.engine.render(request)).prompt == "Once upon"
         assert finish_of(running.events(request)).usage != Usage()
+
+
+class ToolSuite(_Suite):
+    """For engines that can be held to tools and schemas."""
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_schema_is_followed(self, running: Running, seed: int) -> None:
+        """An answer that ends by itself is valid JSON of the schema."""
+        schema = random_schema(seed, depth=2)
+        sampling = Sampling(max_tokens=1500, seed=seed, temperature=1.0)
+        asked = GenerationRequest((Message("user", (Text("x"),)),), sampling=sampling, schema=schema)
+        events = running.events(asked)
+        if finish_of(events).reason != "max_tokens":
+            assert finish_of(events).reason == "end_turn"
+            Draft202012Validator(schema).validate(msgspec.json.decode(text_of(events)))
+
+    @pytest.mark.parametrize("mode", ["any", "tool"])
+    def test_tool_that_must_be_called_is_called_with_valid_input(self, running: Running, mode: str) -> None:
+        """The call names a tool that was offered, and its input follows that tool's schema."""
+        schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}, "required": ["n"]}
+        tools = (ToolSpec("count", "Count.", schema), ToolSpec("rest", "Rest.", {"type": "object", "properties": {}}))
+        choice = ToolChoice("tool", "count", parallel=False) if mode == "tool" else ToolChoice("any", parallel=False)
+        sampling = Sampling(max_tokens=1500, seed=1, temperature=1.0)
+        asked = GenerationRequest((Message("user", (Text("x"),)),), sampling=sampling, tools=tools, tool_choice=choice)
+        events = running.events(asked)
+        assert finish_of(events).reason == "tool_use"
+        start = next(event for event in events if isinstance(event, ToolUseStart))
+        assert start.name == "count" or mode == "any"
+        value = msgspec.json.decode("".join(event.json for event in events if isinstance(event, ToolUseDelta)))
+        Draft202012Validator(next(tool.schema for tool in tools if tool.name == start.name)).validate(value)
+
+    def test_schema_that_cannot_be_enforced_is_refused(self, running: Running) -> None:
+        """By its keyword's name."""
+        with pytest.raises(InvalidRequest, match="uniqueItems"):
+            running.events(
+                GenerationRequest((Message("user", (Text("x"),)),), schema={"type": "array", "uniqueItems": True})
+            )
 
 
 class EmbeddingSuite(_Suite):

@@ -16,15 +16,15 @@ from rocamadre.core.settings import EngineSettings
 from rocamadre.engines.llama.generation import Work, generate, token_logprob
 from rocamadre.engines.llama.header import read_header
 from rocamadre.engines.llama.picks import Scores
-from rocamadre.engines.llama.rendering import Guard, HiddenSchemas, Renderer, new_seam
 from rocamadre.engines.llama.sampling import completion_fields
 from rocamadre.engines.llama.sockets import new_socket_path, remove_socket
 from rocamadre.engines.llama.transport import Transport
-from rocamadre.engines.llama.turns import THOUGHTS, Turn, parse_turn, plan_turn, shared
 from rocamadre.engines.pooled import missing_file
 from rocamadre.engines.process import ChildProcess, default_threads
 from rocamadre.engines.protocol import Embeddings, LoadSpec, Rendered
+from rocamadre.engines.rendering import Guard, HiddenSchemas, Renderer, new_seam
 from rocamadre.engines.tool_formats.registry import GENERIC, find_format
+from rocamadre.engines.turns import THOUGHTS, Turn, parse_turn, plan_turn, shared
 
 _RUNTIME_BYTES = 80_000_000
 _BATCH_TOKENS = 512
@@ -160,7 +160,7 @@ class LlamaEngine:
             plain_token=self._facts["plain_token"],
         )
         turn = await self._plan(request, rendered.prompt, min(request.sampling.max_tokens or room, room))
-        work = Work(self._way, rendered.token_ids, request, {**fields, **turn.fields}, room, scores, point)
+        work = Work(self._way, rendered.token_ids, request, {**fields, **held_fields(turn)}, room, scores, point)
         if request.echo:
             yield await self._echo(work)
         events = generate(work)
@@ -288,6 +288,11 @@ class LlamaEngine:
     async def _begins_with_mark(self, prompt: str, count: int) -> bool:
         """Whether the tokenizer put a begin mark before the prompt's own tokens."""
         return len(await self._tokens(prompt, first=False)) < count
+
+
+def held_fields(turn: Turn) -> dict[str, Any]:
+    """What holds llama.cpp to a turn's grammar; it leaves control tokens out of the text unless told not to."""
+    return {"grammar": "%llguidance {}\n" + turn.lark, "preserved_tokens": turn.control} if turn.lark else {}
 
 
 def _slots(spec: LoadSpec, settings: EngineSettings) -> int:

@@ -42,7 +42,7 @@ def _events(model: TorchModel, body: Any) -> Iterator[TextDelta | Finish]:
     if model.kind == "encoder":
         raise InvalidRequest("the model is an encoder; it makes embeddings and does not generate text")
     request = read_request(body)
-    yield from generate(model, request, body["sampling"])
+    yield from generate(model, request, body["sampling"], grammar=body.get("grammar", ""))
 
 
 def _step(inbox: Inbox, request: int, events: Iterator[TextDelta | Finish]) -> bool:
@@ -119,7 +119,14 @@ def main() -> None:
     except RocamadreError as error:
         announcer.refuse(error)
     inbox = Inbox(spec["fd"])
-    announcer.ready({"kind": model.kind, "context_length": model.context_length})
+    announcer.ready(
+        {
+            "kind": model.kind,
+            "context_length": model.context_length,
+            "chat_template": model.chat_template,
+            "control_tokens": model.control_tokens,
+        }
+    )
     serve(model, inbox)
 
 

@@ -21,6 +21,7 @@ from rocamadre.core.messages import (
 from rocamadre.engines.beams import check_beams
 from rocamadre.engines.stops import StopFilter
 from rocamadre.engines.torch.beams import Found, search, spell
+from rocamadre.engines.torch.holder import Holder
 from rocamadre.engines.torch.model import TorchModel
 from rocamadre.engines.torch.sampling import Choice, pick
 
@@ -32,10 +33,15 @@ class Pieces:
 
     Decoding starts at the last token whose text is out, since some tokenizers spell a token differently at the
     beginning; an unfinished character at the end is held back.
+
+    Args:
+        tokenizer: The model's.
+        special: Whether control tokens are shown.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, *, special: bool = False) -> None:
         self._tokenizer = tokenizer
+        self._special = special
         self._tokens: list[int] = []
         self._from = 0
         self._to = 0
@@ -58,17 +64,22 @@ class Pieces:
         return whole[len(shown) :]
 
     def _decode(self, tokens: list[int]) -> str:
-        text: str = self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text: str = self._tokenizer.decode(
+            tokens, skip_special_tokens=not self._special, clean_up_tokenization_spaces=False
+        )
         return text
 
 
-def generate(model: TorchModel, request: GenerationRequest, fields: dict[str, Any]) -> Iterator[TextDelta | Finish]:
+def generate(
+    model: TorchModel, request: GenerationRequest, fields: dict[str, Any], *, grammar: str = ""
+) -> Iterator[TextDelta | Finish]:
     """Events of one generation, the last a `Finish`; yields an empty `TextDelta` where a token shows no text yet.
 
     Args:
         model: A causal or encoder-decoder model.
         request: As it came.
         fields: Its sampling fields by name.
+        grammar: Lark, for llguidance; what the answer is held to. Empty leaves it free.
 
     Raises:
         InvalidRequest: the prompt is empty or too long, or a biased token is not in the vocabulary.
@@ -86,14 +97,18 @@ def generate(model: TorchModel, request: GenerationRequest, fields: dict[str, An
     stepper = _Stepper(model, tokens)
     if request.echo:
         yield TextDelta(prompt, _prompt_logprobs(model, tokens, stepper.prompt_logits, request.logprobs))
-    stop, pieces = StopFilter(request.sampling.stop), Pieces(model.tokenizer)
+    stop, pieces = StopFilter(request.sampling.stop), Pieces(model.tokenizer, special=bool(grammar))
+    holder = Holder(model, grammar) if grammar else None
     generated: list[int] = []
     pending: list[TokenLogprob] = []
     reason: StopReason | None = None
     while reason is None and len(generated) < limit:
         logits = stepper.logits
-        token = pick(logits, choice, prompt=tokens, generated=generated, ends=model.ends, generator=generator)
+        held = logits if holder is None else holder.held(logits)
+        token = pick(held, choice, prompt=tokens, generated=generated, ends=model.ends, generator=generator)
         generated.append(token)
+        if holder is not None:
+            holder.take(token)
         if token in model.ends:
             reason = "end_turn"
             break

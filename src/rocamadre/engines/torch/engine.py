@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ from rocamadre.core.settings import EngineSettings
 from rocamadre.engines.child_runner import Child
 from rocamadre.engines.pooled import missing_file
 from rocamadre.engines.protocol import Embeddings, LoadSpec, Rendered
+from rocamadre.engines.tool_formats.registry import find_format
 from rocamadre.engines.torch.wire import write_request
+from rocamadre.engines.turns import THOUGHTS, Turn, parse_turn, plan_turn
 
 _RUNTIME_BYTES = 450_000_000
 _RENDER_S = 10.0
@@ -79,13 +83,47 @@ class TorchEngine:
 
     async def converse(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """See `Engine.converse`."""
-        async with aclosing(self._child.channel.stream("converse", write_request(request))) as frames:
-            async for last, body in frames:
+        body = write_request(request)
+        turn = await self._plan(request)
+        if turn is not None:
+            body["grammar"] = turn.lark
+        events = self._generate(body)
+        async with aclosing(events if turn is None else parse_turn(turn, events)) as out:
+            async for event in out:
+                yield event
+
+    async def _generate(self, body: Any) -> AsyncGenerator[Event, None]:
+        async with aclosing(self._child.channel.stream("converse", body)) as frames:
+            async for last, frame in frames:
                 if last:
-                    yield msgspec.convert(body, Finish)
+                    yield msgspec.convert(frame, Finish)
                 else:
-                    text, tokens = body
+                    text, tokens = frame
                     yield TextDelta(text, tuple(_token(*token) for token in tokens))
+
+    async def _plan(self, request: GenerationRequest) -> Turn | None:
+        """What the turn is held to; None for plain text."""
+        template = self.facts["chat_template"]
+        held = bool(request.tools) or request.schema is not None
+        thinks = THOUGHTS[0] in template and request.prompt is None
+        if not (held or thinks):
+            return None
+        if held and (request.sampling.beams or 1) > 1:
+            raise InvalidRequest("tools and structured output do not go with beams; leave one of them out")
+        rendered = await self.render(request)
+        room = self.facts["context_length"] - len(rendered.token_ids)
+        turn = await asyncio.to_thread(
+            partial(
+                plan_turn,
+                request,
+                rendered.prompt,
+                format_=find_format(template),
+                thinks=thinks,
+                control=self.facts["control_tokens"],
+                room=max(1, min(request.sampling.max_tokens or room, room)),
+            )
+        )
+        return None if turn.plain else turn
 
     async def render(self, request: GenerationRequest) -> Rendered:
         """See `Engine.render`."""

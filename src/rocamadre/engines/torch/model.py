@@ -13,8 +13,8 @@ from torch import Tensor
 
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.messages import GenerationRequest
-from rocamadre.engines.llama.rendering import Guard, Renderer, new_seam
-from rocamadre.engines.tool_formats.registry import GENERIC
+from rocamadre.engines.rendering import Guard, Renderer, Variables, new_seam
+from rocamadre.engines.tool_formats.registry import find_format
 
 Kind = Literal["causal", "encoder-decoder", "encoder"]
 _CLASSES = {
@@ -60,7 +60,9 @@ class TorchModel:
         self.max_embedding_tokens = min(self.context_length, _sentence_limit(folder) or self.context_length)
         self.ends = _ends(self.model, self.tokenizer)
         self.marks = tuple(str(token) for token in self.tokenizer.get_added_vocab() if len(token) > 2)
-        self._renderer = Renderer(Guard(self.marks), GENERIC, takes_documents=False)
+        self.grammar_tokenizer: Any = None  # Made by the first request that needs it.
+        self.chat_template = str(self.tokenizer.chat_template or "")
+        self._renderer = Renderer(Guard(self.marks), find_format(self.chat_template), takes_documents=False)
 
     def render(self, request: GenerationRequest) -> tuple[str, list[int]]:
         """The prompt as text and tokens.
@@ -71,9 +73,10 @@ class TorchModel:
         if request.prompt is not None:
             return request.prompt, self.tokenizer(request.prompt)["input_ids"]
         seam = new_seam()
-        turns = self._renderer.variables(request, seam).messages
-        if self.tokenizer.chat_template:
-            marked = self._apply_template(turns)
+        given = self._renderer.variables(request, seam)
+        turns = given.messages
+        if self.chat_template:
+            marked = self._apply_template(given)
             special = False
         elif self.kind == "encoder-decoder":
             marked = "\n".join(turn["content"] for turn in turns)
@@ -87,9 +90,16 @@ class TorchModel:
             tokens += self.tokenizer("")["input_ids"]  # T5 ends its inputs with a mark
         return marked.replace(seam, ""), tokens
 
-    def _apply_template(self, turns: list[dict[str, Any]]) -> str:
+    @property
+    def control_tokens(self) -> dict[str, int]:
+        """Tokens that are no text: text to number."""
+        return {str(token): number for number, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+
+    def _apply_template(self, given: Variables) -> str:
         try:
-            text: str = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+            text: str = self.tokenizer.apply_chat_template(
+                given.messages, tools=given.tools or None, tokenize=False, add_generation_prompt=True
+            )
         except Exception as error:  # a template may raise whatever it likes
             raise InvalidRequest(f"the model's chat template refused the conversation: {error}") from error
         return text

@@ -7,26 +7,41 @@ from typing import Any
 import msgspec
 
 from rocamadre.core.errors import InvalidRequest
-from rocamadre.core.messages import Document, GenerationRequest, Message, Reasoning, Sampling, Text
+from rocamadre.core.messages import (
+    CachePoint,
+    Document,
+    GenerationRequest,
+    Message,
+    Reasoning,
+    Sampling,
+    Text,
+    ToolChoice,
+    ToolResult,
+    ToolSpec,
+    ToolUse,
+)
 
-_BLOCKS = {"text": Text, "document": Document, "reasoning": Reasoning}
+_BLOCKS: dict[str, Any] = {
+    "text": Text,
+    "document": Document,
+    "reasoning": Reasoning,
+    "tool_use": ToolUse,
+    "tool_result": ToolResult,
+}
 
 
 def write_request(request: GenerationRequest) -> dict[str, Any]:
     """As plain values.
 
     Raises:
-        InvalidRequest: it asks for what the engine does not have yet, or holds a block that it cannot read.
+        InvalidRequest: it asks for what the engine cannot do, or holds a block that it cannot read.
     """
-    if request.tools:
-        raise InvalidRequest("tools are not supported by this engine yet; leave out toolConfig")
-    if request.schema is not None:
-        raise InvalidRequest("structured output is not supported by this engine yet; leave out the schema")
     if request.echo and request.prompt is None:
         raise InvalidRequest("echo needs a raw prompt, not a conversation")
     return {
         "messages": [
-            (message.role, [_write_block(block) for block in message.content]) for message in request.messages
+            (message.role, [_write_block(block) for block in message.content if not isinstance(block, CachePoint)])
+            for message in request.messages
         ],
         "system": request.system,
         "prompt": request.prompt,
@@ -34,6 +49,9 @@ def write_request(request: GenerationRequest) -> dict[str, Any]:
         | {"logit_bias": dict(request.sampling.logit_bias)},
         "logprobs": request.logprobs,
         "echo": request.echo,
+        "tools": [(tool.name, tool.description, dict(tool.schema), tool.strict) for tool in request.tools],
+        "tool_choice": (request.tool_choice.mode, request.tool_choice.name, request.tool_choice.parallel),
+        "schema": request.schema,
     }
 
 
@@ -44,11 +62,19 @@ def read_request(body: dict[str, Any]) -> GenerationRequest:
     )
     sampling = msgspec.convert(body["sampling"], Sampling)
     return GenerationRequest(
-        messages, body["system"], body["prompt"], sampling, logprobs=body["logprobs"], echo=body["echo"]
+        messages,
+        body["system"],
+        body["prompt"],
+        sampling,
+        tools=tuple(ToolSpec(*tool) for tool in body["tools"]),
+        tool_choice=ToolChoice(*body["tool_choice"]),
+        schema=body["schema"],
+        logprobs=body["logprobs"],
+        echo=body["echo"],
     )
 
 
-def _write_block(block: Any) -> tuple[str, ...]:
+def _write_block(block: Any) -> tuple[Any, ...]:
     match block:
         case Text(text):
             return ("text", text)
@@ -56,4 +82,8 @@ def _write_block(block: Any) -> tuple[str, ...]:
             return ("document", name, text)
         case Reasoning(text):
             return ("reasoning", text)
-    raise InvalidRequest("this engine reads text and documents only; images, tool calls and results are refused")
+        case ToolUse(id_, name, value):
+            return ("tool_use", id_, name, value)
+        case ToolResult(id_, text, is_error, ()):
+            return ("tool_result", id_, text, is_error)
+    raise InvalidRequest("this engine reads text, documents, tool calls and their results; media are refused")

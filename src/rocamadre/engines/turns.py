@@ -20,7 +20,6 @@ from rocamadre.engines.tool_formats.parser import TurnParser
 from rocamadre.engines.tool_formats.types import ToolFormat
 
 THOUGHTS = ("<think>", "</think>")
-_LLGUIDANCE = "%llguidance {}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Turn:
     """What a model is held to.
 
     Attributes:
-        fields: For the body of `/completion`.
+        lark: The grammar of the whole turn, for llguidance; empty where it is free.
         tools: The grammar of calls, where tools may be called.
         answer: The grammar of an answer without calls, where a schema holds it.
         schemas: The tools' schemas by name, as the client sent them.
@@ -37,13 +36,18 @@ class Turn:
         thinking: Whether the prompt ends inside of thoughts.
     """
 
-    fields: Mapping[str, Any]
+    lark: str
     tools: ToolGrammar | None
     answer: str | None
     schemas: Mapping[str, Mapping[str, Any]]
     format_: ToolFormat
     thoughts: tuple[str, str] | None
     thinking: bool
+
+    @property
+    def control(self) -> tuple[str, ...]:
+        """Control tokens that may stand in calls, as text."""
+        return self.tools.control if self.tools is not None else ()
 
     @property
     def plain(self) -> bool:
@@ -82,7 +86,7 @@ def plan_turn(
             "tools and structured output do not go with log-probabilities or min_tokens; leave one of them out"
         )
     tools = answer = None
-    fields: dict[str, Any] = {}
+    lark = ""
     rule = ""
     if request.schema is not None:
         plain = check_schema(request.schema, at="the JSON schema")
@@ -98,15 +102,14 @@ def plan_turn(
             prefix=prefix,
             answer=rule,
         )
-        fields = {"grammar": _LLGUIDANCE + tools.lark, "preserved_tokens": list(tools.control)}
+        lark = tools.lark
     elif answer is not None:
         lark = answer
         if prefix:
             lark = f"start: thoughts answer\nthoughts[suffix={msgspec.json.encode(prefix).decode()}]: /(.|\n)*/\n"
             lark = checked(lark + f"answer: {rule}", at="the JSON schema")
-        fields = {"grammar": _LLGUIDANCE + lark}
     schemas = {tool.name: tool.schema for tool in request.tools}
-    return Turn(fields, tools, answer, schemas, format_, THOUGHTS if thinks else None, thinking)
+    return Turn(lark, tools, answer, schemas, format_, THOUGHTS if thinks else None, thinking)
 
 
 async def parse_turn(turn: Turn, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
