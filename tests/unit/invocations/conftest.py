@@ -13,6 +13,7 @@ from rocamadre.testing.inprocess import ADDRESS, InProcessServer
 
 ACCOUNT = "123456789012"
 BUCKET = "invocation-logs"
+SLOW = "one two three four five six seven eight nine ten " * 20 + "twenty"
 
 
 class Logged:
@@ -71,6 +72,7 @@ def logged(tmp_path):
                     {"match": "weather", "answer": "It is sunny in Lisbon."},
                     {"match": "break", "answer": "one two three four five", "error": "model_failure", "error_after": 3},
                     {"match": "long", "answer": "word " * 30_000, "mark": False},
+                    {"match": "slow", "answer": SLOW, "delay_s": 0.02},
                     {"match": "refuse", "error": "throttled"},
                     {"match": "look", "tool": {"name": "look", "input": {"at": "the sky"}}},
                 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError, EventStreamError
 
 from rocamadre.neighbours.logs.operations import create_group
 from rocamadre.neighbours.logs.reading import get_events
+from rocamadre.testing.inprocess import OPEN_CREDENTIAL
 from rocamadre.testing.requests import WireRequest
 
 FAKE = "rocamadre.fake-v1:0"
@@ -326,3 +328,104 @@ def test_a_disk_that_fails_puts_delivery_off(logged, monkeypatch):
     assert len(tries) == 1
     assert len(logged.records()) == 1
     assert tries[0] == tries[1]
+
+
+def test_the_anthropic_wire_is_logged_too(logged):
+    logged.configure()
+    body = {"model": "claude-3-haiku", "max_tokens": 50, "messages": [{"role": "user", "content": "weather"}]}
+    whole = post(logged, "/anthropic/v1/messages", body)
+    assert whole.status == 200, whole.body
+    assert post(logged, "/anthropic/v1/messages", {**body, "stream": True}).status == 200
+    first, second = logged.records()
+    assert first["operation"] == second["operation"] == "POST /anthropic/v1/messages"
+    assert first["modelId"] == second["modelId"] == "claude-3-haiku"
+    assert first["servedModelId"] == FAKE
+    assert first["output"]["outputBodyJson"] == json.loads(whole.body)
+    kinds = [event["type"] for event in second["output"]["outputBodyJson"]]
+    assert kinds[0] == "message_start"
+    assert kinds[-1] == "message_stop"
+
+
+def test_counting_and_listing_are_no_invocations(logged):
+    logged.configure()
+    asked = {"converse": {"messages": ask("weather")}}
+    logged.client().count_tokens(modelId=FAKE, input=asked)
+    logged.client("bedrock").list_foundation_models()
+    body = {"model": "claude-3-haiku", "messages": [{"role": "user", "content": "weather"}]}
+    assert post(logged, "/anthropic/v1/messages/count_tokens", body).status == 200
+    assert logged.keys() == []
+
+
+def test_tier_and_latency_are_recorded_as_they_were_served(logged):
+    logged.configure()
+    logged.client().converse(
+        modelId=FAKE,
+        messages=ask("weather"),
+        serviceTier={"type": "reserved"},
+        performanceConfig={"latency": "optimized"},
+    )
+    (record,) = logged.records()
+    assert record["serviceTier"] == {"type": "default"}
+    assert record["performanceConfig"] == {"latency": "standard"}
+
+
+def test_a_tool_call_is_in_the_record_of_its_stream(logged):
+    logged.configure()
+    schema = {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]}
+    tool = {"toolSpec": {"name": "look", "inputSchema": {"json": schema}}}
+    answer = logged.client().converse_stream(modelId=FAKE, messages=ask("look"), toolConfig={"tools": [tool]})
+    assert list(answer["stream"])
+    (record,) = logged.records()
+    (block,) = record["output"]["outputBodyJson"]["output"]["message"]["content"]
+    assert block["toolUse"]["name"] == "look"
+    assert block["toolUse"]["input"] == {"at": "the sky"}
+    assert record["output"]["outputBodyJson"]["stopReason"] == "tool_use"
+
+
+def leaving(logged, path, body, pieces):
+    """Hang up after so many pieces of the answer's body."""
+
+    async def send_and_leave():
+        gone, seen, sent = asyncio.Event(), 0, False
+
+        async def receive():
+            nonlocal sent
+            if not sent:
+                sent = True
+                return {"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}
+            if pieces:
+                await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            nonlocal seen
+            seen += bool(message.get("body"))
+            if pieces and seen >= pieces:
+                gone.set()
+                await asyncio.sleep(0.01)
+
+        headers = {"host": "127.0.0.1:4599", "content-type": "application/json", **OPEN_CREDENTIAL}
+        pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "headers": pairs}
+        await logged.server.application({**scope, "query_string": b""}, receive, send)
+
+    logged.server.submit(send_and_leave()).result(20)
+
+
+def test_a_client_that_leaves_a_stream(logged):
+    logged.configure()
+    leaving(logged, f"/model/{FAKE}/converse-stream", {"messages": ask("slow")}, 4)
+    (record,) = logged.records()
+    (block,) = record["output"]["outputBodyJson"]["output"]["message"]["content"]
+    assert "one" in block["text"]
+    assert "twenty" not in block["text"]
+    assert "errorCode" not in record
+
+
+def test_a_client_that_leaves_before_the_answer_begins(logged):
+    logged.configure()
+    leaving(logged, f"/model/{FAKE}/converse", {"messages": ask("slow")}, 0)
+    (record,) = logged.records()
+    assert record["errorCode"] == "ClientClosedRequest"
+    assert record["input"]["inputBodyJson"] == {"messages": ask("slow")}
+    assert "outputBodyJson" not in record["output"]
