@@ -123,8 +123,10 @@ def read_metadata(fields: Fields) -> dict[str, str]:
     Raises:
         BadParameter: more than 16 pairs, keys over 64 or values over 512 characters, or no strings.
     """
+    if "metadata" not in fields:
+        return {}
     fields.record("metadata")
-    metadata: dict[str, Any] = fields.raw("metadata") or {}
+    metadata: dict[str, Any] = fields.raw("metadata")
     if len(metadata) > 16:
         raise BadParameter(
             f"Invalid 'metadata': too many properties. Expected at most 16, but got {len(metadata)} instead.",
@@ -158,6 +160,8 @@ def check_caching(fields: Fields) -> None:
     fields.text("prompt_cache_key")
     if fields.choice("prompt_cache_retention", ("in_memory", "24h")) == "24h":
         raise fields.unsupported("prompt_cache_retention", "prompts are remembered in memory only: 'in_memory'")
+    if "prompt_cache_options" not in fields:
+        return
     options = fields.record("prompt_cache_options")
     options.only(("mode", "ttl", "comparison_response_id", "prewarm"))
     if options.choice("mode", ("implicit", "explicit")) == "explicit":

@@ -54,6 +54,10 @@ class Tools:
     choice: ToolChoice = field(default_factory=ToolChoice)
 
 
+_NAMES = ("tools", "tool_choice", "parallel_tool_calls")
+_NO_TOOLS = Tools()
+
+
 def read_tools(fields: Fields, *, nested: bool) -> Tools:
     """The parameters `tools`, `tool_choice` and `parallel_tool_calls`.
 
@@ -64,6 +68,8 @@ def read_tools(fields: Fields, *, nested: bool) -> Tools:
     Raises:
         BadParameter: see its message.
     """
+    if not any(name in fields for name in _NAMES):
+        return _NO_TOOLS
     specs = tuple(_read_spec(each, nested) for each in fields.records("tools", MOST_TOOLS))
     names = [spec.name for spec in specs]
     for place, name in enumerate(names):
