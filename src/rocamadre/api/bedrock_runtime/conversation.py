@@ -9,6 +9,7 @@ from rocamadre.api.bedrock_runtime.blocks import Json, read_messages, read_syste
 from rocamadre.api.bedrock_runtime.settings import read_sampling
 from rocamadre.api.bedrock_runtime.tools import check_tool_turns, read_output, read_tools
 from rocamadre.api.inference.tiers import LATENCY, SERVED_AS, settle_service
+from rocamadre.catalog.types import Resolved
 from rocamadre.core.context import Context
 from rocamadre.core.messages import GenerationRequest, Usage
 
@@ -80,6 +81,11 @@ def write_usage(usage: Usage) -> Json:
         "cacheReadInputTokens": usage.cache_read_tokens,
         "cacheWriteInputTokens": usage.cache_write_tokens,
     }
+
+
+def routed(resolved: Resolved) -> Json:
+    """The trace of a prompt router, where one chose the model."""
+    return {"trace": {"promptRouter": {"invokedModelId": resolved.invoked_model_id}}} if resolved.router_arn else {}
 
 
 def echoed(request: Json) -> dict[str, Any]:

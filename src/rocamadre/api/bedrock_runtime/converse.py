@@ -9,6 +9,7 @@ from rocamadre.api.bedrock_runtime.conversation import (
     MISSING,
     echoed,
     read_request,
+    routed,
     write_usage,
 )
 from rocamadre.api.bedrock_runtime.native_fields import check_pointers, native_fields
@@ -32,7 +33,8 @@ async def converse(ctx: Context, request: Json) -> Json:
         "usage": write_usage(answer.finish.usage),
         "metrics": {"latencyMs": latency_ms},
         **echoed(request),
+        **routed(generation.resolved),
     }
-    if (fields := native_fields(ctx, resolved, paths, answer)) is not None:
+    if (fields := native_fields(ctx, generation.resolved, paths, answer)) is not None:
         response["additionalModelResponseFields"] = fields
     return response

@@ -10,6 +10,7 @@ from rocamadre.api.bedrock_runtime.conversation import (
     MISSING,
     echoed,
     read_request,
+    routed,
     write_usage,
 )
 from rocamadre.api.bedrock_runtime.native_fields import check_pointers, native_fields, needs_content
@@ -74,7 +75,7 @@ class _Writer:
         if isinstance(event, TextDelta):
             return [*self._switch("text"), self._delta({"text": event.text})]
         if isinstance(event, ReasoningDelta):
-            return [*self._switch("reasoning"), self._delta({"reasoningContent": {"text": event.text}})]
+            return [*self._switch("reasoning"), *(self._delta({"reasoningContent": part}) for part in _parts(event))]
         if isinstance(event, ToolUseStart):
             opened = self._switch("tool")
             start = {"toolUse": {"toolUseId": event.id, "name": event.name}}
@@ -98,6 +99,7 @@ class _Writer:
             "usage": write_usage(counted.usage),
             "metrics": {"latencyMs": latency_ms},
             **echoed(self._request),
+            **routed(self._generation.resolved),
         }
         return [*self._close(), {"messageStop": stop}, {"metadata": metadata}]
 
@@ -115,3 +117,13 @@ class _Writer:
 
     def _delta(self, delta: Json) -> Json:
         return {"contentBlockDelta": {"delta": delta, "contentBlockIndex": self.index}}
+
+
+def _parts(event: ReasoningDelta) -> list[Json]:
+    """A piece of reasoning as the members of its delta, each in one of its own."""
+    parts: list[Json] = [{"text": event.text}] if event.text else []
+    if event.signature:
+        parts.append({"signature": event.signature})
+    if event.redacted:
+        parts.append({"redactedContent": event.redacted})
+    return parts
