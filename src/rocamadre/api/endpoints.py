@@ -17,6 +17,7 @@ import rocamadre.api.bedrock_runtime.converse_stream
 import rocamadre.api.bedrock_runtime.count_tokens
 import rocamadre.api.bedrock_runtime.invoke_model
 import rocamadre.api.neighbours.iam.service
+import rocamadre.api.neighbours.lambdas.service
 import rocamadre.api.neighbours.logs.service
 import rocamadre.api.neighbours.s3.service
 import rocamadre.api.neighbours.sts.service
@@ -29,4 +30,5 @@ import rocamadre.api.openai.files
 import rocamadre.api.openai.models
 import rocamadre.api.openai.responses
 import rocamadre.api.platform.coverage
-import rocamadre.api.platform.endpoints  # noqa: F401
+import rocamadre.api.platform.endpoints
+import rocamadre.api.platform.tokenize  # noqa: F401

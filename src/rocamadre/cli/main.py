@@ -35,6 +35,7 @@ COMMANDS: dict[str, Entry] = {
     "status": Entry("rocamadre.cli.server:status", "Show the server, its models and memory."),
     "run": Entry("rocamadre.cli.run:run", "Ask a model once."),
     "chat": Entry("rocamadre.cli.chat:chat", "Talk with a model."),
+    "explain": Entry("rocamadre.cli.explain:explain", "Show how an answer is made, token by token."),
     "models": Entry("rocamadre.cli.models:models", "List, pull and remove models."),
     "keys": Entry("rocamadre.cli.keys:keys", "Make and revoke API keys."),
     "env": Entry("rocamadre.cli.env:env", "Point programs at the server."),
