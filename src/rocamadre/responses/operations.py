@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 import psutil
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, update
 
 from rocamadre.core.context import Context
 from rocamadre.core.errors import Conflict, NotFound, QuotaExceeded
@@ -35,6 +35,9 @@ LOST = "The server stopped while it worked on this response. Nothing was kept of
 
 _t = RESPONSES.c
 _COLUMNS = (_t.id, _t.status, _t.created_at, _t.previous_id, _t.input, _t.body, _t.request, _t.background)
+_SWEEP = delete(RESPONSES).where(_t.created_at < bindparam("oldest"))
+_INSERT = insert(RESPONSES)
+# Made once: putting a statement together costs more than running it.
 
 
 @cache
@@ -62,8 +65,8 @@ def keep(ctx: Context, response: Response) -> None:
         "lease_until": now + LEASE_S if running else 0,
     }
     with ctx.platform.sql.begin() as tx:
-        tx.execute(delete(RESPONSES).where(_t.created_at < now - int(KEPT_FOR.total_seconds())))
-        tx.execute(insert(RESPONSES).values(row))
+        tx.execute(_SWEEP, {"oldest": now - int(KEPT_FOR.total_seconds())})
+        tx.execute(_INSERT, row)
 
 
 def find(ctx: Context, response_id: str) -> Response:
