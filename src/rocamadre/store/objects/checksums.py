@@ -6,16 +6,16 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
-ALGORITHMS = ("crc32", "crc32c", "crc64nvme", "sha1", "sha256")
+ALGORITHMS = ("crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256", "sha512")
 """By the name in `x-amz-checksum-<name>`."""
 
 POLYNOMIALS = {"crc32": 0xEDB88320, "crc32c": 0x82F63B78, "crc64nvme": 0x9A6C9329AC4BC9B5}
 """Reflected."""
 
-SIZES_BYTES = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32}
+SIZES_BYTES = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 
 
 class Checksum(Protocol):
@@ -106,8 +106,7 @@ _MAKERS: dict[str, Callable[[], Checksum]] = {
     "crc32": _Crc32,
     "crc32c": lambda: _TableCrc("crc32c"),
     "crc64nvme": lambda: _TableCrc("crc64nvme"),
-    "sha1": lambda: _Hash("sha1"),
-    "sha256": lambda: _Hash("sha256"),
+    **{name: partial(_Hash, name) for name in ("md5", "sha1", "sha256", "sha512")},
 }
 
 

@@ -11,8 +11,8 @@ from rocamadre.api.http import Reply
 from rocamadre.api.neighbours.s3.attributes import parse_tagging, read_attributes, refuse_unbuilt
 from rocamadre.api.neighbours.s3.calls import Call, bad_argument, check_owner, in_thread, operation, xml_date
 from rocamadre.api.neighbours.s3.conditions import check_read, write_condition
-from rocamadre.api.neighbours.s3.documents import tag, xml_reply
-from rocamadre.api.neighbours.s3.multipart import checksum_tags, part_number
+from rocamadre.api.neighbours.s3.documents import checksum_tags, tag, xml_reply
+from rocamadre.api.neighbours.s3.multipart import part_number
 from rocamadre.api.neighbours.s3.payload import MOST_BYTES
 from rocamadre.api.neighbours.s3.receiving import read_document
 from rocamadre.api.neighbours.s3.writing import wanted_algorithm

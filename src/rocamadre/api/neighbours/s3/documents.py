@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -109,6 +109,11 @@ def tag(name: str, text: object) -> str:
     """An element with text; booleans as S3 writes them."""
     value = ("true" if text else "false") if isinstance(text, bool) else str(text)
     return f"<{name}>{xml_text(value)}</{name}>"
+
+
+def checksum_tags(checksums: Mapping[str, str]) -> list[str]:
+    """Checksums as documents have them."""
+    return [tag(f"Checksum{name.upper()}", value) for name, value in checksums.items()]
 
 
 def xml_reply(root: str, parts: Iterable[str], *, status: int = 200, headers: dict[str, str] | None = None) -> Reply:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from urllib.parse import quote
 
 from rocamadre.api.http import Reply
 from rocamadre.api.neighbours.s3.attributes import read_attributes
 from rocamadre.api.neighbours.s3.calls import Call, bad_argument, in_thread, operation, owner_id, xml_date
 from rocamadre.api.neighbours.s3.conditions import write_condition
-from rocamadre.api.neighbours.s3.documents import Element, malformed, parse_document, tag, xml_reply
+from rocamadre.api.neighbours.s3.documents import Element, checksum_tags, malformed, parse_document, tag, xml_reply
 from rocamadre.api.neighbours.s3.listing import Names
 from rocamadre.api.neighbours.s3.payload import PREFIX
 from rocamadre.api.neighbours.s3.receiving import read_document, receive_blob
@@ -31,11 +30,6 @@ from rocamadre.store.objects.uploads import (
 
 _MOST_LISTED = 1000
 _LARGEST = 5 * 2**40
-
-
-def checksum_tags(checksums: Mapping[str, str]) -> list[str]:
-    """Checksums as documents have them."""
-    return [tag(f"Checksum{name.upper()}", value) for name, value in checksums.items()]
 
 
 def part_number(call: Call) -> int:

@@ -28,6 +28,9 @@ MOST_BYTES = 5 * 2**30
 
 PREFIX = "x-amz-checksum-"
 
+_ABOUT = {"algorithm", "mode", "type"}
+"""Headers that say something about checksums, but none themselves."""
+
 _HASH = re.compile(r"[0-9a-f]{64}")
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,10})(?:;chunk-signature=([0-9a-f]{64}))?")
 _LONGEST_LINE = 4096
@@ -137,7 +140,12 @@ class Payload:
 
 
 def _claimed(headers: Mapping[str, str]) -> dict[str, str]:
-    names = [name for name in ALGORITHMS if PREFIX + name in headers]
+    said = {name.removeprefix(PREFIX) for name in headers if name.startswith(PREFIX)} - _ABOUT
+    if unknown := said - set(ALGORITHMS):
+        raise CommonError(
+            "NotImplemented", 501, f"the checksum {min(unknown)[:40]} is not built; there are {', '.join(ALGORITHMS)}"
+        )
+    names = [name for name in ALGORITHMS if name in said]
     if len(names) > 1:
         raise CommonError(
             "InvalidRequest",

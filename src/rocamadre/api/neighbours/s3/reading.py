@@ -12,19 +12,12 @@ from rocamadre.api.http import Reply
 from rocamadre.api.neighbours.s3.attributes import described, overrides
 from rocamadre.api.neighbours.s3.calls import THREADS, Call, http_date, in_thread, operation
 from rocamadre.api.neighbours.s3.conditions import check_read
-from rocamadre.api.neighbours.s3.documents import tag, xml_reply
+from rocamadre.api.neighbours.s3.documents import checksum_tags, tag, xml_reply
 from rocamadre.core.errors import CommonError
 from rocamadre.store.objects.blobs import PIECE_BYTES, Segment
 from rocamadre.store.objects.protocol import ObjectInfo
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
-_CHECKSUM_NAMES = {
-    "crc32": "ChecksumCRC32",
-    "crc32c": "ChecksumCRC32C",
-    "crc64nvme": "ChecksumCRC64NVME",
-    "sha1": "ChecksumSHA1",
-    "sha256": "ChecksumSHA256",
-}
 
 
 class Extent(NamedTuple):
@@ -158,7 +151,7 @@ async def get_object_attributes(call: Call) -> Reply:
     if "ETag" in wanted:
         parts.append(tag("ETag", info.etag))
     if "Checksum" in wanted and info.checksums:
-        sums = "".join(tag(_CHECKSUM_NAMES[name], value) for name, value in info.checksums.items())
+        sums = "".join(checksum_tags(info.checksums))
         parts.append(f"<Checksum>{sums}{tag('ChecksumType', info.checksum_type)}</Checksum>")
     if "ObjectParts" in wanted and info.parts:
         parts.append(f"<ObjectParts>{tag('PartsCount', info.parts)}</ObjectParts>")

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from rocamadre.api.http import Reply
 from rocamadre.api.neighbours.s3.attributes import checksum_headers, read_attributes
-from rocamadre.api.neighbours.s3.calls import Call, bad_argument, in_thread, operation
+from rocamadre.api.neighbours.s3.calls import Call, in_thread, operation
 from rocamadre.api.neighbours.s3.conditions import write_condition
 from rocamadre.api.neighbours.s3.receiving import receive_blob
+from rocamadre.core.errors import CommonError
 from rocamadre.store.objects.checksums import ALGORITHMS
 from rocamadre.store.objects.names import encode_key
 
@@ -37,9 +38,11 @@ def wanted_algorithm(call: Call) -> str:
     """The checksum that a client names, in lower case; empty for none.
 
     Raises:
-        CommonError: InvalidArgument: S3 has no such.
+        CommonError: NotImplemented: it is not built.
     """
     name = (call.header("x-amz-sdk-checksum-algorithm") or call.header("x-amz-checksum-algorithm")).lower()
     if name and name not in ALGORITHMS:
-        raise bad_argument(f"the checksum algorithm {name[:40]!r} is none of {', '.join(ALGORITHMS).upper()}")
+        raise CommonError(
+            "NotImplemented", 501, f"the checksum {name[:40]!r} is not built; there are {', '.join(ALGORITHMS).upper()}"
+        )
     return name
