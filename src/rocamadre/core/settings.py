@@ -118,6 +118,23 @@ class NeighbourSettings(BaseModel):
         default=True,
         description="Whether a put waits until the disk has it; without, power loss may undo the last ones.",
     )
+    lambda_network: bool = Field(
+        default=False,
+        description="Whether functions have the machine's network, and credentials of their role for this server.",
+    )
+    lambda_unconfined: bool = Field(
+        default=False,
+        description="Whether functions may run where the kernel cannot wall them in: bounded, but with this user's "
+        "files and network.",
+    )
+    lambda_functions: dict[str, str] = Field(
+        default_factory=dict,
+        description="Function names or ARNs to what answers for them: a URL that takes the event by POST, or "
+        "`package.module:function` of this Python.",
+    )
+    lambda_concurrency: int = Field(
+        default=16, ge=1, le=1000, description="Functions that run at a time; more are throttled."
+    )
 
 
 class JobSettings(BaseModel):

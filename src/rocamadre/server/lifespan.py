@@ -19,6 +19,7 @@ from rocamadre.core.settings import ServerSettings, Settings
 from rocamadre.engines.pool import EnginePool
 from rocamadre.invocations.log import InvocationLog
 from rocamadre.jobs.queue import QueuedJobs
+from rocamadre.neighbours.lambdas.runner import stop_all as stop_functions
 from rocamadre.observability.metrics import Metrics
 from rocamadre.store.objects.registry import open_objects
 from rocamadre.store.sql.database import open_database
@@ -72,6 +73,7 @@ async def close_platform(platform: Platform) -> None:
     await stop_all(platform.sql)
     if platform.invocations is not None:
         await asyncio.to_thread(platform.invocations.close)
+    stop_functions(platform.settings.home)
     await platform.engines.close()
     platform.objects.close()
     platform.sql.dispose()

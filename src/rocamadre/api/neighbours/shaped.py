@@ -86,7 +86,7 @@ class Shaped:
             encoded.headers["content-type"] = self.content_type
         elif output and "StatusCode" in self.service.shapes[output["shape"]]["members"]:
             status = response["StatusCode"]
-        return Reply(status, encoded.headers, encoded.body)
+        return Reply(status, encoded.headers, b"" if status == 204 else encoded.body)
 
 
 _loaded: dict[str, Shaped] = {}
