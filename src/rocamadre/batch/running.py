@@ -98,6 +98,9 @@ async def run(job: Job, progress: Progress) -> Ended:
     Raises:
         OSError: what came of a record could not be written down.
     """
+    if job.work.platform.clock.now().timestamp() >= job.deadline:
+        job.tell(progress)
+        return "timed_out"
     async with job.work.platform.api.session() as session, asyncio.TaskGroup() as group:
         queue: asyncio.Queue[tuple[int, int, Record] | None] = asyncio.Queue(maxsize=2 * job.concurrency)
         askers = [group.create_task(_ask_all(job, session, queue, progress)) for _ in range(job.concurrency)]

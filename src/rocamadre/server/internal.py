@@ -92,5 +92,6 @@ def listen(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))
     path.chmod(0o600)
+    listener.listen(256)
     listener.set_inheritable(False)
     return listener

@@ -71,9 +71,9 @@ def bench(tmp_path, monkeypatch):
     monkeypatch.setattr(running, "_CHECK_S", 0.01)
     monkeypatch.setattr(running, "_LONGEST_PAUSE_S", 0.001)
 
-    def go(server, lines, *, stop=lambda: False, deadline=None, concurrency=3, retry_s=600.0):
+    def go(server, lines, *, stop=lambda: False, deadline=None, concurrency=3, retry_s=600.0, clock=None):
         settings = load_settings(home=tmp_path, batch={"retry_s": retry_s})
-        clock = FixedClock(NOW)
+        clock = clock or FixedClock(NOW)
         platform = JobPlatform(settings, None, None, clock, server)
         work = Work("run", {}, {}, platform, stop)
         source = Source(0, lambda: iter([Line(at, at + 1, line) for at, line in enumerate(lines)]), read)
@@ -144,7 +144,20 @@ def test_stop_leaves_what_is_in_flight(bench):
 def test_the_deadline(bench):
     server = Server()
     server.hold = asyncio.Event()
+    clock = FixedClock(NOW)
+
+    def stop():
+        clock.advance(60)
+        return False
+
+    assert bench(server, [b"x"], stop=stop, clock=clock) == ("timed_out", [])
+    assert server.asked == [b"x"]
+
+
+def test_after_the_deadline_nobody_is_asked(bench):
+    server = Server()
     assert bench(server, [b"x"], deadline=NOW.timestamp()) == ("timed_out", [])
+    assert server.asked == []
 
 
 def test_an_input_that_breaks_off_ends_the_job(bench):

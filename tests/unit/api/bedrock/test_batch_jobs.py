@@ -286,3 +286,72 @@ def test_what_is_only_remembered_comes_back(client):
     arn = create(client, "echo", vpcConfig=vpc, inputDataConfig=source, timeoutDurationInHours=48)
     job = client.get_model_invocation_job(jobIdentifier=arn)
     assert (job["vpcConfig"], job["inputDataConfig"], job["timeoutDurationInHours"]) == (vpc, source, 48)
+
+
+def submitted_long_ago(server, arn):
+    from rocamadre.batch.tables import JOBS
+
+    then = (datetime.now(UTC) - timedelta(hours=25)).isoformat()
+    with server.platform.sql.begin() as tx:
+        tx.execute(JOBS.update().where(JOBS.c.arn == arn).values(submitted_at=then))
+
+
+def test_a_job_whose_time_is_over_before_anything_was_asked_expires(client, server, jobs, objects):
+    objects.put("data", "late.jsonl", jsonl(converse_record("x")))
+    arn = create(client, "late", "s3://data/late.jsonl")
+    submitted_long_ago(server, arn)
+    jobs.drain()
+    job = client.get_model_invocation_job(jobIdentifier=arn)
+    assert job["status"] == "Expired"
+    assert "0 of 1 records" in job["message"]
+    (manifest,) = output(objects, arn, "manifest.json")
+    assert (manifest["totalRecordCount"], manifest["processedRecordCount"]) == (1, 0)
+
+
+def test_a_job_whose_time_runs_out_keeps_what_it_has(client, server, jobs, objects, monkeypatch):
+    from rocamadre.batch import jobs as steps
+    from rocamadre.batch.running import Call, Record
+
+    real = steps.run_records
+
+    def slow(job, progress):
+        """Answer one record, then let the time be over."""
+        (source,) = job.sources
+        line = next(source.lines())
+        record: Record = source.read(line)
+        assert isinstance(record.call, Call)
+        progress.add(0, line.place, record.finish(steps_answer))
+        submitted_long_ago(server, arn)
+        return real(steps.Job(**{name: getattr(job, name) for name in job.__slots__} | {"deadline": 0.0}), progress)
+
+    from rocamadre.jobs.api import ApiAnswer
+
+    steps_answer = ApiAnswer(200, {}, b'{"output": {}, "usage": {"inputTokens": 1, "outputTokens": 2}}')
+    objects.put("data", "partly.jsonl", jsonl(converse_record("x", "one"), converse_record("y", "two")))
+    arn = create(client, "partly", "s3://data/partly.jsonl")
+    monkeypatch.setattr(steps, "run_records", slow)
+    jobs.drain()
+    job = client.get_model_invocation_job(jobIdentifier=arn)
+    assert job["status"] == "PartiallyCompleted"
+    assert "1 of 2 records" in job["message"]
+    assert [line["recordId"] for line in output(objects, arn, "partly.jsonl")] == ["one"]
+    (manifest,) = output(objects, arn, "manifest.json")
+    assert (manifest["processedRecordCount"], manifest["inputTokenCount"], manifest["outputTokenCount"]) == (1, 1, 2)
+
+
+def test_an_input_that_is_replaced_meanwhile_fails_the_job(client, jobs, objects, monkeypatch):
+    from rocamadre.batch import jobs as steps
+
+    objects.put("data", "swap.jsonl", jsonl(converse_record("x")))
+    arn = create(client, "swap", "s3://data/swap.jsonl")
+    real = steps.run_dir
+
+    def swap(platform, job):
+        objects.put("data", "swap.jsonl", jsonl(converse_record("another")))
+        return real(platform, job)
+
+    monkeypatch.setattr(steps, "run_dir", swap)
+    jobs.drain()
+    job = client.get_model_invocation_job(jobIdentifier=arn)
+    assert job["status"] == "Failed"
+    assert "was replaced" in job["message"]
