@@ -126,6 +126,8 @@ def test_responses(client):
     with pytest.raises(openai.BadRequestError) as refused:
         client.responses.create(model=FAKE, input="three", previous_response_id=first.id)
     assert refused.value.code == "previous_response_not_found"
+    counted = client.responses.input_tokens.count(model=FAKE, input="three")
+    assert counted.input_tokens == client.responses.create(model=FAKE, input="three").usage.input_tokens
     forgotten = client.responses.create(model=FAKE, input="x", store=False)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(forgotten.id)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from rocamadre.api.http import HttpRequest, Reply, json_reply, route
-from rocamadre.api.inference.generation import begin, resolve_model
+from rocamadre.api.inference.generation import begin, count_input, resolve_model
 from rocamadre.api.inference.tiers import settle_service
 from rocamadre.api.openai import background
 from rocamadre.api.openai.errors import BadParameter, NotHere, error_object
@@ -65,6 +65,15 @@ async def create_response(ctx: Context, request: HttpRequest) -> Reply:
         await events.close()
     await _keep(ctx, asked, writer)
     return json_reply(writer.body)
+
+
+@route("POST", "/v1/responses/input_tokens", "/openai/v1/responses/input_tokens", dialect="openai")
+async def count_input_tokens(ctx: Context, request: HttpRequest) -> Reply:
+    """How many tokens a model would read."""
+    wish = await read_aside(request, partial(read_wish, read_fields(request)))
+    asked = await _prepare(ctx, wish, new_id("resp"), 0)
+    count = await count_input(ctx, asked.resolved, asked.request)
+    return json_reply({"object": "response.input_tokens", "input_tokens": count})
 
 
 @route("GET", "/v1/responses/{}", "/openai/v1/responses/{}", dialect="openai")
