@@ -86,4 +86,4 @@ def chunks(facts: AnswerFacts) -> ChunkWriter:
 
 
 PROFILE = TextProfile("Meta Llama", ("meta.llama*",), read, write, chunks, counts_first=True, body=BODY)
-LOCAL = TextProfile("prompt", (), read, write, chunks, counts_first=True, body=BODY)
+LOCAL = TextProfile("Meta Llama", (), read, write, chunks, counts_first=True, body=BODY)

@@ -250,4 +250,4 @@ PROFILE = TextProfile(
     tools=True,
     structured="response_format",
 )
-LOCAL_CHAT = TextProfile("chat", (), read, write, chunks, body=BODY, tools=True, structured="response_format")
+LOCAL_CHAT = TextProfile("OpenAI chat", (), read, write, chunks, body=BODY, tools=True, structured="response_format")

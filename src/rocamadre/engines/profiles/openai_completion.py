@@ -80,4 +80,4 @@ def _logprobs(steps: tuple[TokenLogprob, ...]) -> Json:
     }
 
 
-LOCAL = TextProfile("completion", (), read, write, chunks, body=BODY)
+LOCAL = TextProfile("OpenAI completion", (), read, write, chunks, body=BODY)

@@ -3,7 +3,9 @@ import json
 import pytest
 
 from rocamadre.api.bedrock_runtime.count_tokens import count_tokens
+from rocamadre.api.bedrock_runtime.invoke_model import invoke as answer_body
 from rocamadre.api.bedrock_runtime.invoke_model import invoke_model, invoke_model_with_response_stream
+from rocamadre.api.inference.generation import resolve_model
 from rocamadre.core.errors import InvalidRequest, ModelFailure, NotBuilt, Throttled
 from rocamadre.core.messages import Finish, TextDelta, Usage
 
@@ -199,6 +201,42 @@ async def test_the_start_of_long_texts_can_go(context, engine):
     end = await invoke(context, COHERE, {"texts": [last_words], "input_type": "search_query"})
     assert answer["embeddings"][1] == pytest.approx(end["embeddings"][0], abs=1e-6)
     assert len(engine.asked) < 25
+
+
+@pytest.mark.parametrize("mode", ["END", "START"])
+async def test_nova_says_how_much_was_read_of_a_text_that_was_cut(context, mode):
+    def body(text):
+        params = {"embeddingPurpose": "CLUSTERING", "text": {"truncationMode": mode, "value": text}}
+        return {"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": params | {"embeddingDimension": 384}}
+
+    words = LONG.split()
+    kept = " ".join(words[:8] if mode == "END" else words[-8:])
+    (one,) = (await invoke(context, "amazon.nova-2-multimodal-embeddings-v1:0", body(LONG)))["embeddings"]
+    # The space beside the last word that fits is read too.
+    assert one["truncatedCharLength"] in (len(kept), len(kept) + 1)
+    (other,) = (await invoke(context, "amazon.nova-2-multimodal-embeddings-v1:0", body(kept)))["embeddings"]
+    assert "truncatedCharLength" not in other
+    assert one["embedding"] == pytest.approx(other["embedding"], abs=1e-6)
+
+
+async def test_cache_points_make_usage_tell_what_was_cached(context, engine):
+    engine.events = (TextDelta("a"), Finish("end_turn", Usage(2, 1, 5, 4)))
+    point = {"cachePoint": {"type": "default"}}
+    body = {"messages": [{"role": "user", "content": [{"text": "Hi"}, point]}]}
+    usage = (await invoke(context, "amazon.nova-lite-v1:0", body))["usage"]
+    assert (usage["inputTokens"], usage["cacheReadInputTokenCount"], usage["cacheWriteInputTokenCount"]) == (2, 5, 4)
+    assert context.reply_headers["x-amzn-bedrock-cache-read-input-token-count"] == "5"
+    metadata = (await chunks(context, "amazon.nova-lite-v1:0", body))[-1]["metadata"]
+    assert metadata["usage"]["cacheWriteInputTokenCount"] == 4
+    body["messages"][0]["content"].pop()
+    assert (await invoke(context, "amazon.nova-lite-v1:0", body))["usage"]["inputTokens"] == 11
+
+
+async def test_one_body_can_be_answered_without_a_request(context):
+    resolved = resolve_model(context, LLAMA)
+    assert (await answer_body(context, resolved, {"prompt": "Hi"}))["generation"] == "Hello world"
+    with pytest.raises(InvalidRequest, match=r"#: expected type: JSONObject, found: JSONArray"):
+        await answer_body(context, resolved, [])
 
 
 async def test_empty_texts_are_refused(context):

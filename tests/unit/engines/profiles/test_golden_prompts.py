@@ -256,13 +256,13 @@ def test_the_keys_of_a_body_say_whose_format_it_is():
     def of(body):
         return find_profile(OWN, embeds=False, aliased=False, body=body).name
 
-    assert of({"prompt": "a", "max_gen_len": 5, "temperature": 0.1, "top_p": 1}) == "prompt"
-    assert of({"prompt": "a"}) == "prompt"
-    assert of({"prompt": "a", "max_tokens": 5}) == "completion"
-    assert of({"prompt": "a", "stop": ["x"]}) == "completion"
-    assert of({"messages": [], "max_tokens": 5}) == "chat"
+    assert of({"prompt": "a", "max_gen_len": 5, "temperature": 0.1, "top_p": 1}) == "Meta Llama"
+    assert of({"prompt": "a"}) == "Meta Llama"
+    assert of({"prompt": "a", "max_tokens": 5}) == "OpenAI completion"
+    assert of({"prompt": "a", "stop": ["x"]}) == "OpenAI completion"
+    assert of({"messages": [], "max_tokens": 5}) == "OpenAI chat"
     assert of({"messages": [], "anthropic_version": "bedrock-2023-05-31"}) == "Anthropic Claude"
-    assert of({}) == of(None) == of([]) == "chat"
+    assert of({}) == of(None) == of([]) == "OpenAI chat"
 
 
 COMPLETION = {"prompt": "Once upon", "max_tokens": 5, "temperature": 0, "logprobs": 1, "echo": True, "seed": 3}
