@@ -50,7 +50,7 @@ def test_any_other_signature_is_refused(locked):
     key = locked[2]()
     assert ask(locked, signed(key, secret="x" * 40)) == (403, "InvalidSignatureException")
     assert ask(locked, signed(key), BODY + b" ") == (403, "InvalidSignatureException")
-    assert ask(locked, signed(key, service="s3")) == (403, "InvalidSignatureException")
+    assert ask(locked, signed(key, service="execute-api")) == (403, "InvalidSignatureException")
     assert ask(locked, signed(key, token="issued elsewhere")) == (403, "UnrecognizedClientException")
     assert ask(locked, None) == (403, "UnrecognizedClientException")
 

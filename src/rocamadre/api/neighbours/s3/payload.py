@@ -118,7 +118,7 @@ class Payload:
         if self.content_md5 and self.content_md5 != base64.b64encode(bytes.fromhex(written.md5)).decode():
             raise BadDigest("The Content-MD5 you specified did not match what we received.")
         for name, value in claimed.items():
-            if not hmac.compare_digest(written.checksums[name], value):
+            if not hmac.compare_digest(written.checksums[name].encode(), value.encode()):
                 raise BadDigest(f"The {name.upper()} you specified did not match the calculated checksum.")
         return {name: written.checksums[name] for name in claimed}
 

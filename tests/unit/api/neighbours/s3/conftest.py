@@ -35,6 +35,12 @@ def server(tmp_path_factory):
     server.close()
 
 
+@pytest.fixture(scope="session")
+def connected():
+    """`connected(server, access_key=…)`: a client of any in-process server."""
+    return connect
+
+
 @pytest.fixture(scope="module")
 def client_of(server):
     """`client_of(region="eu-west-1")`: another client of the same server."""
