@@ -42,7 +42,11 @@ def client_programs() -> list[str]:
     from pathlib import Path
 
     docs = Path(__file__).resolve().parents[2] / "docs"
-    return [program for page in ("clients.md", "anthropic.md") for program in programs((docs / page).read_text())]
+    return [
+        program
+        for page in ("clients.md", "anthropic.md", "tools.md")
+        for program in programs((docs / page).read_text())
+    ]
 
 
 @pytest.mark.parametrize("program", client_programs(), ids=lambda text: text.split()[1].rstrip(","))
@@ -51,7 +55,7 @@ def test_each_program_of_the_clients_pages(checkout, server, needs, request, tmp
     needs((checkout / ".roca" / "models" / "all-minilm-l6-v2").is_dir(), "MiniLM is not prepared")
     python = request.getfixturevalue("clients_python") if "aioboto3" in program else sys.executable
     file = tmp_path / "app.py"
-    file.write_text(program)
+    file.write_text(program.replace("http://127.0.0.1:4599", server.address))
     shown = subprocess.run(
         [str(python), str(file)],
         env=environment(server, tmp_path),

@@ -127,7 +127,7 @@ async def parse_turn(turn: Turn, events: AsyncGenerator[Event, None]) -> AsyncGe
                         said.append(out.text)
                     yield out
             elif isinstance(event, Finish):
-                for out in parser.end():
+                for out in parser.end(cut=event.reason not in ("end_turn", "stop_sequence")):
                     if turn.answer is not None and isinstance(out, TextDelta):
                         said.append(out.text)
                     yield out

@@ -22,6 +22,10 @@ from rocamadre.core.messages import (
 from rocamadre.engines.tool_formats.types import ToolFormat
 
 
+_TELLING = 3
+"""Letters of a call's beginning that are hardly anything else."""
+
+
 def new_call_id() -> str:
     """An id as Bedrock's: unique, 32 letters."""
     return "tooluse_" + secrets.token_urlsafe(18)[:24]
@@ -68,15 +72,21 @@ class TurnParser:
             if (self._state, self._held) == before:
                 return
 
-    def end(self) -> Iterator[Event]:
-        """The model has ended: what was held back is text. A call that was cut off is left unfinished."""
+    def end(self, *, cut: bool = False) -> Iterator[Event]:
+        """The model has ended: what was held back is text. A call that was cut off is left unfinished.
+
+        Args:
+            cut: It had to end; then what may be the beginning of a call is no text.
+        """
         held, self._held = self._held, ""
         if not held:
             return
-        if self._state == "thoughts":
+        if self._state in ("thoughts", "gap"):
             yield ReasoningDelta(held)
         elif self._state in ("begin", "text"):
-            yield TextDelta(held)
+            begun = self._format is not None and len(held) >= _TELLING and self._format.trigger.startswith(held)
+            if not (cut and begun):
+                yield TextDelta(held)
 
     def _step(self) -> Iterator[Event]:
         if self._state == "begin":

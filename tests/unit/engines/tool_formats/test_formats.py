@@ -97,6 +97,16 @@ def test_a_call_that_is_cut_off_stays_open():
     assert parser.calls == []
 
 
+@pytest.mark.parametrize("size", [3, 11, 18])
+def test_the_beginning_of_a_call_that_was_cut_is_no_text(size):
+    parser = TurnParser(GENERIC)
+    assert list(parser.feed(GENERIC.trigger[:size])) == []
+    assert list(parser.end(cut=True)) == []
+    parser = TurnParser(GENERIC)
+    list(parser.feed(GENERIC.trigger[:size]))
+    assert list(parser.end()) == [TextDelta(GENERIC.trigger[:size])]
+
+
 def test_thoughts_stand_first():
     marks = ("<think>", "</think>")
     assert parsed(None, "<think>\nhm\n</think>\n\nYes.", thoughts=marks)[:2] == ("Yes.", "hm")
