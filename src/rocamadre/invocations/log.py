@@ -13,7 +13,8 @@ import queue
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy.exc import OperationalError
@@ -41,6 +42,29 @@ _MOST_REMEMBERED = 1000
 _CALL_BYTES = 1000
 
 
+class Heard(Protocol):
+    """A stream that was listened to."""
+
+    cut: bool
+    """Not all of it was kept; known after `result`."""
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it holds in memory."""
+        ...
+
+    def result(self) -> bytes:
+        """The answer as JSON, as far as it came; empty if nothing did."""
+        ...
+
+
+class _Entry(NamedTuple):
+    call: Invocation
+    config: LoggingConfig
+    stream: Heard | None
+    size_bytes: int
+
+
 class InvocationLog:
     """Records of invocations, for every account that wants them. `record` may be called from any thread; `close` it.
 
@@ -51,10 +75,12 @@ class InvocationLog:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._configs: OrderedDict[tuple[str, str], tuple[float, LoggingConfig | None]] = OrderedDict()
-        self._calls: queue.SimpleQueue[tuple[Invocation, LoggingConfig] | threading.Event | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[_Entry | threading.Event | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._pending_bytes = 0
         self._put_off = False
+        self._identities: dict[tuple[str, str], str] = {}
+        self._embedders: dict[str, bool] = {}
         self._thread: threading.Thread | None = None
         folder = platform.settings.home / "invocations"
         self._spool = Spool(folder, platform.clock)
@@ -77,18 +103,24 @@ class InvocationLog:
         """The account's wish has changed."""
         self._configs.pop((account, region), None)
 
-    def record(self, call: Invocation, config: LoggingConfig) -> None:
-        """Write a call down, later; never waits, and never raises."""
-        size = call.size_bytes + _CALL_BYTES
+    def record(self, call: Invocation, config: LoggingConfig, *, stream: Heard | None = None) -> None:
+        """Write a call down, later; never waits, and never raises.
+
+        Args:
+            call: What happened.
+            config: Where it goes.
+            stream: The call's answer, where it was streamed; made whole in the log's own thread.
+        """
+        entry = _Entry(call, config, stream, call.size_bytes + _CALL_BYTES + (stream.size_bytes if stream else 0))
         with self._lock:
-            room = self._pending_bytes + size <= MOST_PENDING_BYTES
+            room = self._pending_bytes + entry.size_bytes <= MOST_PENDING_BYTES
             if room:
-                self._pending_bytes += size
+                self._pending_bytes += entry.size_bytes
         if not room:
             self._platform.metrics.count("invocation_records", result="dropped")
             return
         self._start()
-        self._calls.put((call, config))
+        self._calls.put(entry)
 
     def flush(self) -> None:
         """Wait until everything recorded so far is delivered. Blocks."""
@@ -125,10 +157,10 @@ class InvocationLog:
                 self._deliver()
                 due = clock.monotonic() + every_s
                 continue
-            if isinstance(item, tuple):
+            if isinstance(item, _Entry):
                 if not waits:
                     due = clock.monotonic() + every_s
-                self._write(*item)
+                self._write(item)
                 if self._spool.full:
                     self._deliver()
                 continue
@@ -137,9 +169,12 @@ class InvocationLog:
                 return
             item.set()
 
-    def _write(self, call: Invocation, config: LoggingConfig) -> None:
+    def _write(self, entry: _Entry) -> None:
+        call, config, stream, size_bytes = entry
+        if stream is not None:
+            call = replace(call, output=stream.result(), cut=stream.cut)
         with self._lock:
-            self._pending_bytes -= call.size_bytes + _CALL_BYTES
+            self._pending_bytes -= size_bytes
         head = Head(call.account, call.region, call.began.strftime("%Y/%m/%d/%H"), config)
         try:
             self._spool.add(head, msgspec.json.encode(self._record(call, config)))
@@ -149,11 +184,19 @@ class InvocationLog:
 
     def _record(self, call: Invocation, config: LoggingConfig) -> dict[str, object]:
         ctx = self._context(call.account, call.region, call.principal)
+        # Both are the same for ever; looking them up would cost more than the rest of the record.
+        _bound(self._identities)
+        who = call.account, call.principal
+        if who not in self._identities:
+            self._identities[who] = identity_of(ctx).arn
+        _bound(self._embedders)
+        if call.served_id not in self._embedders:
+            self._embedders[call.served_id] = _embeds(self._platform, call.served_id)
         return build_record(
             call,
             config,
-            embeds=_embeds(self._platform, call.served_id),
-            identity_arn=identity_of(ctx).arn,
+            embeds=self._embedders[call.served_id],
+            identity_arn=self._identities[who],
             model_id=_model_name(ctx, model_of(call)),
         )
 
@@ -193,6 +236,12 @@ class InvocationLog:
 
     def _context(self, account: str, region: str, principal: str = "invocation-log") -> Context:
         return Context(self._platform, Principal(principal, account), account, region, "", float("inf"))
+
+
+def _bound(remembered: dict[Any, Any]) -> None:
+    """Forget all when it has grown large: names are the clients' to choose."""
+    if len(remembered) > _MOST_REMEMBERED:
+        remembered.clear()
 
 
 def _embeds(platform: Platform, served_id: str) -> bool:

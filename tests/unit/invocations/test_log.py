@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, EventStreamError
 from rocamadre.neighbours.logs.operations import create_group
 from rocamadre.neighbours.logs.reading import get_events
 from rocamadre.testing.inprocess import OPEN_CREDENTIAL
+from rocamadre.testing.jobs import inline_jobs
 from rocamadre.testing.requests import WireRequest
 
 FAKE = "rocamadre.fake-v1:0"
@@ -429,3 +430,18 @@ def test_a_client_that_leaves_before_the_answer_begins(logged):
     assert record["errorCode"] == "ClientClosedRequest"
     assert record["input"]["inputBodyJson"] == {"messages": ask("slow")}
     assert "outputBodyJson" not in record["output"]
+
+
+def test_what_jobs_ask_is_not_logged(logged):
+    logged.configure()
+    text = {"truncationMode": "END", "value": "A text.", "segmentationConfig": {}}
+    params = {"embeddingPurpose": "GENERIC_INDEX", "embeddingDimension": 256, "text": text}
+    arn = logged.client().start_async_invoke(
+        modelId="amazon.nova-2-multimodal-embeddings-v1:0",
+        modelInput={"taskType": "SEGMENTED_EMBEDDING", "segmentedEmbeddingParams": params},
+        outputDataConfig={"s3OutputDataConfig": {"s3Uri": f"s3://{BUCKET}/vectors"}},
+    )["invocationArn"]
+    assert inline_jobs(logged.server).drain() == 1
+    assert logged.client().get_async_invoke(invocationArn=arn)["status"] == "Completed"
+    assert all(key.startswith("vectors/") for key in logged.keys())
+    assert len(logged.keys()) == 2

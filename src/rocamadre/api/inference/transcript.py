@@ -5,12 +5,14 @@ Bytes are kept as they come and read a batch at a time, so that listening costs 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from rocamadre.api.wire.eventstream import FrameError, decode
+from rocamadre.api.wire.eventstream import FrameError, read_headers
 
 Json: TypeAlias = dict[str, Any]
 Form: TypeAlias = Literal["converse", "chunks", "sse"]
@@ -19,10 +21,12 @@ MOST_BYTES = 8 << 20
 """Of one answer's content; what comes after is not kept."""
 
 _BATCH_BYTES = 64 << 10
+_PRELUDE = struct.Struct(">III")
+_CRC_BYTES = 4
 
 
 class Transcript:
-    """Listens to one stream.
+    """Listens to one stream: `add` in the stream's own thread, then `result` once, in any.
 
     Args:
         form: `converse`: ConverseStream's events, put together as Converse would have answered. `chunks`: those of
@@ -48,6 +52,11 @@ class Transcript:
         if self._size >= _BATCH_BYTES:
             self._listen(b"".join(self._pieces))
 
+    @property
+    def size_bytes(self) -> int:
+        """About what it holds in memory."""
+        return self._size + min(self._kept, MOST_BYTES)
+
     def result(self) -> bytes:
         """The answer so far, as JSON; empty if nothing came."""
         self._listen(b"".join(self._pieces) + (b"\n\n" if self._form == "sse" else b""))
@@ -59,7 +68,7 @@ class Transcript:
         self._pieces, self._size = [], 0
         try:
             self._read(data)
-        except (FrameError, msgspec.DecodeError, KeyError, TypeError):
+        except (FrameError, struct.error, msgspec.DecodeError, KeyError, TypeError):
             # Whatever the stream was, the client has it; the log must not be what breaks it.
             self.cut = True
 
@@ -70,14 +79,12 @@ class Transcript:
             for value in _sse_values(whole):
                 self._keep(value)
             return
-        for frame in decode(data):
-            if frame.headers.get(":message-type") != "event":
-                continue
+        for kind, payload in _events(data):
             if self._form == "chunks":
-                self._keep(msgspec.Raw(msgspec.json.decode(frame.payload, type=_Chunk).data))
+                self._keep(msgspec.Raw(msgspec.json.decode(payload, type=_Chunk).data))
             else:
-                self._kept += len(frame.payload)
-                self._fold(frame.headers[":event-type"], msgspec.json.decode(frame.payload))
+                self._kept += len(payload)
+                self._fold(kind, msgspec.json.decode(payload))
 
     def _keep(self, value: msgspec.Raw) -> None:
         self._kept += len(bytes(value))
@@ -91,6 +98,25 @@ class Transcript:
             self.cut = True
         else:
             self._message.add(kind, value)
+
+
+def _events(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Types and payloads of the events in our own frames: their checksums need no second look."""
+    position, end = 0, len(data)
+    while position < end:
+        total, size, _ = _PRELUDE.unpack_from(data, position)
+        start = position + _PRELUDE.size
+        kind = _event_type(data[start : start + size])
+        if kind:
+            yield kind, data[start + size : position + total - _CRC_BYTES]
+        position += max(total, _PRELUDE.size)
+
+
+@lru_cache(maxsize=256)
+def _event_type(headers: bytes) -> str:
+    """Of a frame with these headers; empty for an exception. There are only a few sets of headers."""
+    found = read_headers(headers)
+    return str(found[":event-type"]) if found.get(":message-type") == "event" else ""
 
 
 class _Chunk(msgspec.Struct):

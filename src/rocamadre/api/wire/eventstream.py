@@ -97,12 +97,17 @@ def decode(data: bytes) -> list[Frame]:
             raise FrameError(f"the message at {position} does not match its checksum")
         start = position + _PRELUDE.size
         split = start + headers_length
-        frames.append(Frame(_read_headers(data[start:split]), data[split:end]))
+        frames.append(Frame(read_headers(data[start:split]), data[split:end]))
         position += total
     return frames
 
 
-def _read_headers(data: bytes) -> dict[str, Any]:
+def read_headers(data: bytes) -> dict[str, Any]:
+    """A message's headers, by name.
+
+    Raises:
+        FrameError: they cannot be read.
+    """
     headers: dict[str, Any] = {}
     position = 0
     try:

@@ -69,8 +69,7 @@ async def _overheard(
         try:
             await body.aclose()  # type: ignore[attr-defined]  # every stream here is a generator
         finally:
-            output = transcript.result()
-            log.record(_invocation(exchange, reply, output=output, cut=transcript.cut), config)
+            log.record(_invocation(exchange, reply), config, stream=transcript)
 
 
 def _form(exchange: Exchange) -> Form:
@@ -79,7 +78,7 @@ def _form(exchange: Exchange) -> Form:
     return "converse" if exchange.match.operation.name == "ConverseStream" else "chunks"
 
 
-def _invocation(exchange: Exchange, reply: Reply, *, output: bytes = b"", cut: bool = False) -> Invocation:
+def _invocation(exchange: Exchange, reply: Reply, *, output: bytes = b"") -> Invocation:
     context, platform, notes, headers = exchange.context, exchange.platform, exchange.notes, reply.headers
     assert context is not None
     took_s = platform.clock.monotonic() - exchange.started
@@ -98,7 +97,6 @@ def _invocation(exchange: Exchange, reply: Reply, *, output: bytes = b"", cut: b
         output=output,
         # A stream's answer is recorded as JSON, whatever form it had on the wire.
         output_type=headers.get("content-type", _JSON) if isinstance(reply.body, bytes) else _JSON,
-        cut=cut,
         input_tokens=_count(headers.get("x-amzn-bedrock-input-token-count", notes.get("input_tokens"))),
         output_tokens=_count(headers.get("x-amzn-bedrock-output-token-count", notes.get("output_tokens"))),
         cache_read_tokens=_count(headers.get("x-amzn-bedrock-cache-read-input-token-count")) or 0,
