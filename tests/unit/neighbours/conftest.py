@@ -8,7 +8,9 @@ import pytest
 from rocamadre.core.clock import FixedClock
 from rocamadre.core.context import Context, Platform, Principal
 from rocamadre.core.settings import load_settings
-from rocamadre.neighbours.logs import tables as _logs  # noqa: F401  (registers the tables)
+from rocamadre.neighbours.iam import tables as _iam  # noqa: F401  (registers the tables)
+from rocamadre.neighbours.lambdas import tables as _lambdas  # noqa: F401
+from rocamadre.neighbours.logs import tables as _logs  # noqa: F401
 from rocamadre.observability.metrics import Metrics
 from rocamadre.store.sql.database import open_database
 
