@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from rocamadre.core.messages import (
     Event,
     Finish,
@@ -36,7 +38,10 @@ def _block(block: AnswerBlock) -> Json:
     if isinstance(block, Text):
         return {"text": block.text}
     if isinstance(block, Reasoning):
-        return {"reasoningContent": {"reasoningText": {"text": block.text}}}
+        if block.redacted:
+            return {"reasoningContent": {"redactedContent": _encoded(block.redacted)}}
+        signature = {"signature": block.signature} if block.signature else {}
+        return {"reasoningContent": {"reasoningText": {"text": block.text, **signature}}}
     return {"toolUse": {"toolUseId": block.id, "name": block.name, "input": block.input}}
 
 
@@ -58,9 +63,9 @@ class Chunks:
             result += self._switch("text")
             result.append(self._delta({"text": event.text}))
         elif isinstance(event, ReasoningDelta):
-            if event.text:
-                result += self._switch("reasoning")
-                result.append(self._delta({"reasoningContent": {"text": event.text}}))
+            deltas = _thoughts(event)
+            result += self._switch("reasoning") if deltas else []
+            result += [self._delta({"reasoningContent": each}) for each in deltas]
         elif isinstance(event, ToolUseStart):
             result += self._close()
             self._open = "tool"
@@ -90,6 +95,16 @@ class Chunks:
 
     def _delta(self, delta: Json) -> Json:
         return {"contentBlockDelta": {"delta": delta, "contentBlockIndex": self._index}}
+
+
+def _thoughts(event: ReasoningDelta) -> list[Json]:
+    text: list[Json] = [{"text": event.text}] if event.text else []
+    redacted: list[Json] = [{"redactedContent": _encoded(event.redacted)}] if event.redacted else []
+    return [*text, *redacted, *([{"signature": event.signature}] if event.signature else [])]
+
+
+def _encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _usage(usage: Usage) -> Json:

@@ -152,6 +152,7 @@ def test_answers(base_id, body, written):
         ("max_tokens", "MAX_TOKENS", {"reason": "length", "length": 2}, "length"),
         ("stop_sequence", "COMPLETE", {"reason": "stop", "sequence": "--"}, "stop"),
         ("content_filtered", "ERROR_TOXIC", {"reason": "endoftext"}, "stop"),
+        ("malformed_model_output", "ERROR", {"reason": "endoftext"}, "stop"),
     ],
 )
 def test_stop_reasons(reason, command, jurassic, r1):

@@ -338,6 +338,27 @@ def test_nova_chunks():
     assert metadata["metadata"]["usage"]["outputTokens"] == 5
 
 
+def test_nova_thoughts():
+    thought, secret = Reasoning("Hm", "s"), Reasoning("", redacted=b"abc")
+    body = {"messages": [NOVA_BODY["messages"][0], {"role": "assistant", "content": []}, NOVA_BODY["messages"][0]]}
+    written = write(NOVA, NOVA_BODY, thought, secret, Text("Look."))["output"]["message"]
+    assert written["content"][:2] == [
+        {"reasoningContent": {"reasoningText": {"text": "Hm", "signature": "s"}}},
+        {"reasoningContent": {"redactedContent": "YWJj"}},
+    ]
+    body["messages"][1] = written
+    assert read(NOVA, body).messages[1] == assistant(thought, secret, "Look.")
+    events = chunks(NOVA, NOVA_BODY, ReasoningDelta("Hm"), ReasoningDelta("", "s"), TextDelta("a"), USED)
+    deltas = [event["contentBlockDelta"] for event in events if "contentBlockDelta" in event]
+    assert [(each["contentBlockIndex"], each["delta"]) for each in deltas] == [
+        (0, {"reasoningContent": {"text": "Hm"}}),
+        (0, {"reasoningContent": {"signature": "s"}}),
+        (1, {"text": "a"}),
+    ]
+    redacted = chunks(NOVA, NOVA_BODY, ReasoningDelta("", redacted=b"abc"), USED)
+    assert redacted[1]["contentBlockDelta"]["delta"] == {"reasoningContent": {"redactedContent": "YWJj"}}
+
+
 def test_nova_tells_what_was_cached():
     usage = write(NOVA, NOVA_BODY)["usage"]
     assert (usage["cacheReadInputTokenCount"], usage["cacheWriteInputTokenCount"]) == (0, 0)
