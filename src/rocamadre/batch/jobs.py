@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from rocamadre.batch.lines import Line, check_size, read_lines
+from rocamadre.batch.lines import Line, check_size, in_pieces, read_lines
 from rocamadre.batch.operations import KIND as KIND_NAME
 from rocamadre.batch.progress import Counts, Progress
 from rocamadre.batch.records import read_record
@@ -119,7 +119,7 @@ def publish(work: Work) -> dict[str, Any]:
     with folder.held(), Progress(folder.work / "done", len(inputs)) as progress:
         for number, entry in enumerate(inputs):
             key = f"{prefix}{entry.name}.out"
-            objects.put(bucket, key, progress.lines(number), content_type="application/jsonl")
+            objects.put(bucket, key, in_pieces(progress.lines(number)), content_type="application/jsonl")
         counts = progress.counts
         manifest = msgspec.json.encode(_manifest(work.results["validate"]["total"], counts))
         objects.put(bucket, f"{prefix}manifest.json.out", manifest, content_type="application/json")

@@ -65,6 +65,20 @@ def _split(pieces: Iterable[bytes], most_bytes: int) -> Iterator[bytes | None]:
         yield b"".join(kept) if size <= most_bytes else None
 
 
+def in_pieces(lines: Iterable[bytes], *, least_bytes: int = 1 << 18) -> Iterator[bytes]:
+    """Lines together in larger pieces, so that each costs less on its way to a disk."""
+    kept: list[bytes] = []
+    size = 0
+    for line in lines:
+        kept.append(line)
+        size += len(line)
+        if size >= least_bytes:
+            yield b"".join(kept)
+            kept, size = [], 0
+    if kept:
+        yield b"".join(kept)
+
+
 def check_size(what: str, size_bytes: int, most_bytes: int, setting: str) -> None:
     """Refuse what is too large.
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rocamadre.batch.lines import read_lines
+from rocamadre.batch.lines import in_pieces, read_lines
 
 
 def cut(data, places):
@@ -29,3 +29,11 @@ def test_lines_do_not_depend_on_the_pieces(lines, places):
 def test_a_mark_at_the_beginning_and_windows_ends():
     found = list(read_lines([b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"b": 2}'], most_bytes=100))
     assert [(line.number, line.data) for line in found] == [(1, b'{"a": 1}\r'), (3, b'{"b": 2}')]
+
+
+def test_pieces_hold_all_lines_and_are_not_small():
+    lines = [b"%d\n" % number for number in range(1000)]
+    pieces = list(in_pieces(lines, least_bytes=100))
+    assert b"".join(pieces) == b"".join(lines)
+    assert all(100 <= len(piece) < 110 for piece in pieces[:-1])
+    assert list(in_pieces([])) == []

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from rocamadre.batch.jobs import run_records
-from rocamadre.batch.lines import Line, read_lines
+from rocamadre.batch.lines import Line, in_pieces, read_lines
 from rocamadre.batch.openai.operations import KIND as KIND_NAME
 from rocamadre.batch.openai.records import Problem, check_line, expired_line, read_record
 from rocamadre.batch.openai.tables import move, select_batch, write
@@ -177,7 +177,7 @@ def _keep(platform: JobPlatform, batch: Batch, sort: str, lines: Iterator[bytes]
     made = hashlib.sha256(f"{batch.id} {sort}".encode()).hexdigest()[:24]
     file = write_file(
         platform,
-        lines,
+        in_pieces(lines),
         account=batch.account,
         region=batch.region,
         name=f"{batch.id}_{sort}.jsonl",
