@@ -162,12 +162,19 @@ def test_the_servers_home_and_its_code_are_not_there(ctx, make, call):
 
 def test_the_servers_home_is_hidden_even_inside_what_is_shown(ctx, make, call, monkeypatch):
     """As when the state lies below the folder of Python's packages."""
-    home = ctx.platform.settings.home
-    shown = runner._shown
-    around = str(home.parent)
-    monkeypatch.setattr(runner, "_shown", lambda network: (*shown(network=network), (around, around)))
-    assert call(make(source(f"return [os.listdir({around!r}), os.path.exists({str(home)!r})]"))).value()[1]
-    assert call(make(attempt(f"os.listdir({str(home)!r})"))).value() in ("EACCES", "[]")
+    home, made = ctx.platform.settings.home, runner._spec
+    for folder in (home, home.parent):
+        folder.chmod(0o755)  # The walls must hide it, not its mode.
+
+    def moved(*arguments, **named):
+        spec = made(*arguments, **named)
+        spec["root"]["read_only"].append((str(home.parent), "/shown"))
+        spec["root"]["hidden"].append(f"/shown/{home.name}")
+        return spec
+
+    monkeypatch.setattr(runner, "_spec", moved)
+    assert call(make(source("return os.listdir('/shown')"))).value() == [home.name]
+    assert call(make(attempt(f"os.listdir('/shown/{home.name}')"))).value() in ("EACCES", "[]")
 
 
 def test_what_is_there_cannot_be_changed(make, call):
