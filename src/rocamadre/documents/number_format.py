@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import cache, lru_cache
 
 _BUILT_IN = {
     1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00", 14: "yyyy-mm-dd",
@@ -60,6 +61,7 @@ class Formats:
         return self.custom.get(number) or _BUILT_IN.get(number, "General")
 
 
+@lru_cache(maxsize=8192)
 def shown(text: str, code: str, *, date1904: bool = False) -> str:
     """A number as a cell of this format shows it.
 
@@ -68,6 +70,8 @@ def shown(text: str, code: str, *, date1904: bool = False) -> str:
     >>> shown("46347", "dd/mm/yyyy"), shown("46347.75", "yyyy-mm-dd h:mm"), shown("0.1", "General")
     ('21/11/2026', '2026-11-21 18:00', '0.1')
     """
+    if code == "General" and len(text) < 10 and text.isdecimal():
+        return str(int(text))
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -83,27 +87,27 @@ def shown(text: str, code: str, *, date1904: bool = False) -> str:
 
 
 def _by_code(number: Decimal, text: str, code: str, *, date1904: bool) -> str:
-    sections = _sections(code)
-    section, value = sections[0], number
+    sections = _sections(code)  # Tokens of each section, read once per code.
+    tokens, value = sections[0], number
     if number < 0 and len(sections) > 1 and sections[1]:
-        section, value = sections[1], -number
+        tokens, value = sections[1], -number
     elif number == 0 and len(sections) > 2:
-        section = sections[2]
-    tokens = [match.groups() for match in _TOKEN.finditer(section)]
+        tokens = sections[2]
     if any(token[3] or token[4] or (token[5] and token[5] != "General") for token in tokens):
         return _time(tokens, number, date1904=date1904)
     return _number(tokens, value, text)
 
 
-def _sections(code: str) -> list[str]:
-    """The format for positive numbers, negative ones and zero."""
+@cache
+def _sections(code: str) -> tuple[tuple[tuple[str | None, ...], ...], ...]:
+    """The format for positive numbers, negative ones and zero, each as its tokens."""
     found, rest = [""], code
     for match in re.finditer(r'"[^"]*"|\\.|\[[^\]]*\]|.', rest, re.DOTALL):
         if match[0] == ";":
             found.append("")
         else:
             found[-1] += match[0]
-    return found
+    return tuple(tuple(match.groups() for match in _TOKEN.finditer(section)) for section in found)
 
 
 def _general(number: Decimal) -> str:

@@ -161,7 +161,6 @@ class _Builder:
         self._format = format_
         self._ready: list[Element] = []
         self._open: list[Element] = []
-        self._texts: list[list[str]] = []
         self._depth = 0
         self._skip = 0
         self._tags: dict[str, str] = {}
@@ -201,11 +200,12 @@ class _Builder:
         if self._skip or tag in self._skipped:
             self._skip += 1
         elif self._open or tag in self._wanted:
-            element = Element(tag, {self._tag(key): value for key, value in attributes.items()})
+            if any(" " in key for key in attributes):
+                attributes = {self._tag(key): value for key, value in attributes.items()}
+            element = Element(tag, attributes)
             if self._open:
                 self._open[-1].children.append(element)
             self._open.append(element)
-            self._texts.append([])
 
     def _end(self, name: str) -> None:
         self._depth -= 1
@@ -213,13 +213,12 @@ class _Builder:
             self._skip -= 1
         elif self._open:
             element = self._open.pop()
-            element.text = "".join(self._texts.pop())
             if not self._open:
                 self._ready.append(element)
 
     def _characters(self, text: str) -> None:
-        if self._texts and not self._skip:
-            self._texts[-1].append(text)
+        if self._open and not self._skip:
+            self._open[-1].text += text
 
     def _refuse_doctype(self, *_: object) -> None:
         raise Refused(f"the {self._format} document declares a document type, which its format forbids")

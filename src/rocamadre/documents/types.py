@@ -30,8 +30,8 @@ class Limits:
     characters: int = 4_000_000
     pages: int = 5000
     memory_bytes: int = 768 * 1024 * 1024
-    cpu_s: int = 15
-    wall_s: float = 30.0
+    cpu_s: int = 20
+    wall_s: float = 40.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ and images are left out.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from rocamadre.documents.number_format import Formats, shown
 from rocamadre.documents.package import Element, Package
@@ -63,13 +64,17 @@ def _add_sheet(package: Package, part: str, strings: list[str], formats: Formats
 
 def _column(cell: Element, otherwise: int) -> int:
     match = _REFERENCE.fullmatch(cell.attributes.get("r", ""))
-    if match is None:
-        return otherwise
+    return otherwise if match is None else _column_number(match[1])
+
+
+@cache
+def _column_number(letters: str) -> int:
+    """From 0."""
     column = 0
-    for letter in match[1]:
+    for letter in letters:
         column = column * 26 + ord(letter) - 64
     if column > _MOST_COLUMNS:
-        raise Refused(f"the xlsx document has a column {match[1]}; the last one that there can be is XFD")
+        raise Refused(f"the xlsx document has a column {letters}; the last one that there can be is XFD")
     return column - 1
 
 

@@ -138,18 +138,20 @@ class _Cut:
         uncertain: Some of the others may stand above candidates that are shown.
     """
 
-    def __init__(self, candidates: list[Candidate], others: Candidate, floor: float, notes: list[str]) -> None:
+    def __init__(self, candidates: list[Candidate], others: Candidate, floor: float) -> None:
         self.candidates = candidates
         self.others = others
         self.uncertain = False
         self._floor = floor
-        self._notes = notes
         self._left = list(candidates)
+        self._part_of_others = False
+        self._open: list[str] = []
 
     def top_k(self, most: int) -> None:
         """Keep the first `most`."""
         if self._some_others and most > len(self._left):
-            self._notes.append(f"top-k leaves {most - len(self._left)} of the others; how likely they are is not known")
+            self._part_of_others = True
+            self._open.append(f"top-k leaves {most - len(self._left)} of the others; how likely they are is not known")
         elif self._some_others:
             self._remove_others("top-k")
         self._keep(most, "top-k")
@@ -164,10 +166,12 @@ class _Cut:
                 break
             before += each.penalised
             count += 1
+        # Of others that top-k cut, less is left than is counted here.
+        self.uncertain = self.uncertain or (self._part_of_others and self._some_others)
         if self._some_others and before >= share * total:
             self._remove_others("top-p")
         elif self._some_others:
-            self._notes.append("top-p leaves some of the others; which is not known")
+            self._open.append("top-p leaves some of the others; which is not known")
         self._keep(max(1, count), "top-p")
 
     def min_p(self, share: float) -> None:
@@ -176,8 +180,15 @@ class _Cut:
         if self._some_others and self._floor < least:
             self._remove_others("min-p")
         elif self._some_others:
-            self._notes.append("min-p may leave some of the others; which is not known")
+            self._open.append("min-p may leave some of the others; which is not known")
         self._keep(max(1, sum(each.penalised >= least for each in self._left)), "min-p")
+
+    def notes(self) -> list[str]:
+        """What cannot be known of all this."""
+        found = self._open if self._some_others else []
+        if self.uncertain:
+            found = [*found, "some of the others may stand above candidates shown here, so what was cut may differ"]
+        return found
 
     @property
     def _some_others(self) -> bool:
@@ -200,15 +211,14 @@ class _Cut:
 def _cut(
     candidates: list[Candidate], others: Candidate, floor: float, settings: Settings, notes: list[str]
 ) -> tuple[list[Candidate], Candidate]:
-    cut = _Cut(candidates, others, floor, notes)
+    cut = _Cut(candidates, others, floor)
     if settings.top_k:
         cut.top_k(settings.top_k)
     if settings.top_p < 1:
         cut.top_p(settings.top_p)
     if settings.min_p > 0 and candidates:
         cut.min_p(settings.min_p)
-    if cut.uncertain:
-        notes.append("some of the others may stand above candidates that are shown, so what was cut may differ")
+    notes += cut.notes()
     return cut.candidates, cut.others
 
 

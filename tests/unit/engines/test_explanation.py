@@ -92,6 +92,9 @@ def test_the_others():
         assert (step.others.removed_by, step.others.final) == ("", None)
         assert "not known" in " ".join(step.notes)
         assert sum(each.final for each in step.candidates) == pytest.approx(1)
+    settled = explained(top, Settings(top_p=0.9, min_p=0.3))
+    assert (settled.others.removed_by, settled.notes) == ("min-p", ())
+    assert any("may differ" in note for note in explained(top, Settings(top_k=5, top_p=0.75)).notes)
 
 
 def test_others_that_may_stand_above_those_shown_are_told():
@@ -137,7 +140,7 @@ def test_against_the_whole_vocabulary():
         weights = {name: weight / total for name, weight in weights.items()}
         settings = Settings(
             temperature=chance.choice([0.0, 0.5, 1.0, 1.7]),
-            top_k=chance.choice([0, 0, 1, 3, 10]),
+            top_k=chance.choice([0, 0, 1, 3, 10, 30]),
             top_p=chance.choice([1.0, 0.3, 0.8]),
             min_p=chance.choice([0.0, 0.0, 0.2]),
             frequency_penalty=chance.choice([0.0, 0.0, 0.7]),
