@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from rocamadre.cli.environment import dropped_variables, program_environment
+from rocamadre.cli.environment import NEIGHBOURS, dropped_variables, program_environment
 from rocamadre.cli.exits import CommandFailed, Exit
 from rocamadre.cli.process import Server, ask
 from rocamadre.cli.session import Session, print_json, with_json
@@ -26,8 +26,9 @@ def env(session: Session, command: tuple[str, ...], shell: str, as_json: bool) -
     """Point programs at the server.
 
     With COMMAND, runs it with every endpoint, region and credential variable that AWS, OpenAI and Anthropic clients
-    read set to this server, so that its code needs no change and nothing it says leaves the machine. Without COMMAND,
-    prints the same as shell commands.
+    read set to this server, so that its code needs no change and nothing it says leaves the machine: Bedrock, S3, STS,
+    IAM, Lambda and CloudWatch Logs are answered, every other service of AWS is refused by name. An endpoint_url
+    written in the program itself wins. Without COMMAND, prints the same as shell commands.
 
     \b
     Examples:
@@ -45,10 +46,17 @@ def env(session: Session, command: tuple[str, ...], shell: str, as_json: bool) -
         scheme = "https" if settings.server.tls_cert else "http"
         address, is_open = f"{scheme}://{settings.server.host}:{settings.server.port}", settings.server.auth == "open"
         click.echo(f"roca: no server runs on {settings.home} yet", err=True)
+    places = {name: getattr(settings.neighbours, f"{name}_endpoint") for name in NEIGHBOURS}
+    elsewhere = {name: place for name, place in places.items() if place}
     added = program_environment(
-        address, region=settings.server.region, home=settings.home, is_open=is_open, environment=os.environ
+        address,
+        region=settings.server.region,
+        home=settings.home,
+        is_open=is_open,
+        environment=os.environ,
+        elsewhere=elsewhere,
     )
-    dropped = dropped_variables(os.environ, is_open=is_open)
+    dropped = dropped_variables(os.environ, is_open=is_open and not elsewhere)
     if command:
         return _run(command, added, dropped)
     if as_json:

@@ -8,16 +8,26 @@ from collections.abc import Mapping
 from pathlib import Path
 
 SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
-"""botocore's names of the services spoken here."""
+"""botocore's names of the services spoken here. Their name in the path settles what shape alone could not."""
+
+NEIGHBOURS = {"s3": "S3", "sts": "STS", "iam": "IAM", "lambda": "LAMBDA", "logs": "CLOUDWATCH_LOGS"}
+"""The services beside Bedrock, by our names, and as the variables of AWS's clients spell them."""
 
 DUMMY = "local"
 """Stands for every key while the server takes any."""
 
+_SECTION = "rocamadre"
 _LOOPBACK = "127.0.0.1,localhost,::1"
 
 
 def program_environment(
-    address: str, *, region: str, home: Path, is_open: bool, environment: Mapping[str, str]
+    address: str,
+    *,
+    region: str,
+    home: Path,
+    is_open: bool,
+    environment: Mapping[str, str],
+    elsewhere: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """What to add to a program's environment.
 
@@ -27,9 +37,13 @@ def program_environment(
         home: Folder of all state; AWS configuration files are written to `aws/` in it.
         is_open: Whether the server takes any credential; if not, the program's own are left as they are.
         environment: What the program would get otherwise.
+        elsewhere: Neighbours that the settings have put elsewhere, with their endpoints (`aws`: Amazon's own). The
+            program then keeps its own credentials too, since those services want them.
     """
     folder = home / "aws"
-    write_profiles(folder, address, region=region, is_open=is_open, environment=environment)
+    endpoints = service_endpoints(address, region=region, elsewhere=elsewhere or {})
+    is_open = is_open and not elsewhere
+    write_profiles(folder, address, region=region, is_open=is_open, environment=environment, endpoints=endpoints)
     added = {
         "ROCA_HOME": str(home),
         "AWS_REGION": region,
@@ -37,8 +51,8 @@ def program_environment(
         "AWS_CONFIG_FILE": str(folder / "config"),
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": address,
-        # The service's name in the path settles what shape alone could not; see ARCHITECTURE.md.
-        **{f"AWS_ENDPOINT_URL_{name.upper().replace('-', '_')}": f"{address}/{name}" for name in SERVICES},
+        # One for each, or a variable that the user has set for another emulator would win.
+        **{f"AWS_ENDPOINT_URL_{name}": url for name, url in endpoints.items()},
         "AWS_BEDROCK_RUNTIME_ENDPOINT": address,
         "AWS_BEDROCK_BASE_URL": f"{address}/openai/v1",
         "ANTHROPIC_BEDROCK_BASE_URL": address,
@@ -59,15 +73,35 @@ def program_environment(
     return added
 
 
+def service_endpoints(address: str, *, region: str, elsewhere: Mapping[str, str]) -> dict[str, str]:
+    """Where each service is, by its name in the variables of AWS's clients."""
+    endpoints = {name.upper().replace("-", "_"): f"{address}/{name}" for name in SERVICES}
+    for name, variable in NEIGHBOURS.items():
+        place = elsewhere.get(name, "")
+        if place == "aws":
+            place = "https://iam.amazonaws.com" if name == "iam" else f"https://{name}.{region}.amazonaws.com"
+        endpoints[variable] = place or address
+    return endpoints
+
+
 def dropped_variables(environment: Mapping[str, str], *, is_open: bool) -> list[str]:
     """Variables to take away, because they would win over those that are added, or give real keys away."""
-    names = ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]
+    # With the last two, AWS's clients refuse any endpoint that is not Amazon's.
+    names = ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"]
     if is_open:
         names += ["AWS_BEARER_TOKEN_BEDROCK", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"]
     return [name for name in names if name in environment]
 
 
-def write_profiles(folder: Path, address: str, *, region: str, is_open: bool, environment: Mapping[str, str]) -> None:
+def write_profiles(
+    folder: Path,
+    address: str,
+    *,
+    region: str,
+    is_open: bool,
+    environment: Mapping[str, str],
+    endpoints: Mapping[str, str],
+) -> None:
     """Write an AWS configuration in which every profile that the user has points here.
 
     Code that asks for a profile by name (`default`, most often) ignores the variables, and finds this instead.
@@ -78,13 +112,21 @@ def write_profiles(folder: Path, address: str, *, region: str, is_open: bool, en
         region: Region of every profile.
         is_open: Whether the server takes any credential.
         environment: Says where the user's own files are.
+        endpoints: As `service_endpoints` makes them; for programs that lose the variables on their way.
     """
     names = sorted({"default", *_profiles(environment)})
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     config, credentials = configparser.RawConfigParser(), configparser.RawConfigParser()
     for name in names:
-        config[name if name == "default" else f"profile {name}"] = {"region": region, "endpoint_url": address}
+        config[name if name == "default" else f"profile {name}"] = {
+            "region": region,
+            "endpoint_url": address,
+            "services": _SECTION,
+            # A bucket's name in front of the host would be looked up as a host.
+            "s3": "\naddressing_style = path",
+        }
         credentials[name] = {"aws_access_key_id": DUMMY, "aws_secret_access_key": DUMMY}
+    config[f"services {_SECTION}"] = {name.lower(): f"\nendpoint_url = {url}" for name, url in endpoints.items()}
     for file, content in (("config", config), ("credentials", credentials)) if is_open else (("config", config),):
         temporary = folder / f"{file}.{os.getpid()}.tmp"
         with open(temporary, "w", encoding="utf-8") as written:

@@ -23,6 +23,11 @@ def test_every_variable_of_every_client(home):
         "AWS_ENDPOINT_URL_BEDROCK_AGENT",
         "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME",
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+        "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
+        "AWS_ENDPOINT_URL_IAM",
+        "AWS_ENDPOINT_URL_LAMBDA",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT_URL_STS",
         "OPENAI_BASE_URL",
     }
     assert added["AWS_REGION"] == added["AWS_DEFAULT_REGION"] == "eu-west-1"
@@ -47,13 +52,19 @@ def test_every_profile_of_the_user_points_here(tmp_path):
     own = tmp_path / "config"
     own.write_text("[default]\nregion=x\n[profile work]\nregion = y\n[sso-session corp]\nsso_region=z\n")
     write_profiles(
-        tmp_path / "aws", ADDRESS, region="us-east-1", is_open=True, environment={"AWS_CONFIG_FILE": str(own)}
+        tmp_path / "aws",
+        ADDRESS,
+        region="us-east-1",
+        is_open=True,
+        environment={"AWS_CONFIG_FILE": str(own)},
+        endpoints={"S3": ADDRESS},
     )
     config = configparser.RawConfigParser()
     config.read(tmp_path / "aws" / "config")
     assert {"default", "profile work"} <= set(config.sections())
     assert "profile sso-session corp" not in config.sections()
-    assert all(config[section]["endpoint_url"] == ADDRESS for section in config.sections())
+    profiles = [section for section in config.sections() if not section.startswith("services ")]
+    assert all(config[section]["endpoint_url"] == ADDRESS for section in profiles)
     assert stat.S_IMODE((tmp_path / "aws" / "credentials").stat().st_mode) == 0o600
 
 
@@ -70,6 +81,48 @@ def test_a_profile_named_in_code_reaches_the_server(home):
     environment = {"PATH": os.environ["PATH"], **added}
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert found.stdout.split() == [f"{ADDRESS}/bedrock-runtime", "us-east-1"]
+
+
+NAMES = ("bedrock-agent", "s3", "sts", "iam", "lambda", "logs")
+
+
+def endpoints_of(environment):
+    """Where boto3's clients would go in a program that has this environment."""
+    import json
+    import sys
+
+    code = (
+        "import boto3, json; session = boto3.Session();"
+        f"print(json.dumps([session.client(name).meta.endpoint_url for name in {NAMES!r}]))"
+    )
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **environment}
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return dict(zip(NAMES, json.loads(found.stdout), strict=True))
+
+
+def test_clients_of_every_neighbour_come_here(home):
+    given = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:4566", "AWS_USE_FIPS_ENDPOINT": "true"}
+    added = program_environment(ADDRESS, region="us-east-1", home=home, is_open=True, environment=given)
+    kept = {name: value for name, value in given.items() if name not in dropped_variables(given, is_open=True)}
+    found = endpoints_of({**kept, **added})
+    assert found.pop("bedrock-agent") == f"{ADDRESS}/bedrock-agent"
+    assert set(found.values()) == {ADDRESS}
+    # And those of a program that has lost the variables but for where its configuration is.
+    files = {name: added[name] for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")}
+    found = endpoints_of(files)
+    assert found.pop("bedrock-agent") == f"{ADDRESS}/bedrock-agent"
+    assert set(found.values()) == {ADDRESS}
+
+
+def test_neighbours_that_are_elsewhere_are_called_there_with_the_programs_own_keys(home):
+    elsewhere = {"s3": "aws", "lambda": "http://127.0.0.1:4566"}
+    added = program_environment(
+        ADDRESS, region="eu-west-1", home=home, is_open=True, environment={}, elsewhere=elsewhere
+    )
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_SHARED_CREDENTIALS_FILE"} & set(added)
+    found = endpoints_of({**added, "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"})
+    assert (found["s3"], found["lambda"]) == ("https://s3.eu-west-1.amazonaws.com", "http://127.0.0.1:4566")
+    assert found["iam"] == ADDRESS
 
 
 def test_prints_for_shells(roca):
