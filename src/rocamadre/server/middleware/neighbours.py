@@ -8,6 +8,7 @@ from urllib.parse import quote
 from rocamadre.api.http import Reply
 from rocamadre.api.neighbours.dispatch import NeighbourRequest, check_here
 from rocamadre.api.neighbours.dispatch import find_neighbour as find
+from rocamadre.api.neighbours.foreign import foreign_service, refuse_service
 from rocamadre.api.neighbours.s3.hosts import bucket_of_host
 from rocamadre.api.neighbours.streams import BodyStream
 from rocamadre.api.wire.sigv2 import OldCredential, check_old_expiry, parse_signed_url, verify_signed_url
@@ -24,6 +25,12 @@ async def find_neighbour(exchange: Exchange, after: Next) -> Reply:
     """Settle whether S3, STS, IAM, Lambda or Logs are meant, and leave the body unread for one that streams."""
     found = find(exchange.raw_path, exchange.query, exchange.headers.get("authorization", ""))
     if found is None:
+        foreign = foreign_service(exchange.headers.get("authorization", ""))
+        # Where keys are verified, a foreign scope is a wrong signature like any other.
+        if foreign and exchange.platform.settings.server.auth == "open":
+            exchange.error_code = "NotImplemented"
+            kind = exchange.headers.get("content-type", "")
+            return refuse_service(foreign, content_type=kind, request_id=exchange.request_id)
         return await after(exchange)
     neighbour, path = found
     exchange.neighbour = request = NeighbourRequest(
