@@ -54,7 +54,7 @@ class RemoteObjects:
         options: dict[str, Any] = (
             {"ignore_configured_endpoint_urls": True} if own else {"s3": {"addressing_style": "path"}}
         )
-        self.client: Any = boto3.client(
+        self.client: Any = boto3.Session().client(
             "s3",
             region_name=region,
             endpoint_url=None if own else endpoint,
