@@ -3,7 +3,8 @@
 A trivial signed Converse on the fake engine, with `auth = "required"` and every other setting as it ships, beside the
 LiteLLM proxy (one worker, a master key, no database) in front of an equally trivial OpenAI backend. Each server has
 core 0 for itself while it is measured; wrk, and the backend behind LiteLLM, have core 1. Both are measured in turns in
-the same run. LiteLLM lives in `.venv-litellm`, which is made here when it is missing (some 750 MB).
+the same run. Then Converse with a tool that must be called, and the two other wires, on the same server. LiteLLM lives
+in `.venv-litellm`, which is made here when it is missing (some 750 MB).
 """
 
 from __future__ import annotations
@@ -42,6 +43,29 @@ CONCURRENCY = (1, 16)
 SERVER_CORE, LOAD_CORE = 0, 1
 CONVERSE = json.dumps({"messages": [{"role": "user", "content": [{"text": "hi"}]}]}).encode()
 CHAT = json.dumps({"model": "trivial", "messages": [{"role": "user", "content": "hi"}]}).encode()
+FAKE = "rocamadre.fake-v1:0"
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+    "required": ["city"],
+}
+TOOL = {"toolSpec": {"name": "weather", "description": "Of a city", "inputSchema": {"json": SCHEMA}}}
+OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "tools": (
+        f"/model/{FAKE.replace(':', '%3A')}/converse",
+        {
+            "messages": [{"role": "user", "content": [{"text": "hi"}]}],
+            "toolConfig": {"tools": [TOOL], "toolChoice": {"any": {}}},
+        },
+    ),
+    "openai": ("/v1/chat/completions", {"model": FAKE, "messages": [{"role": "user", "content": "hi"}]}),
+    "openai_responses": ("/v1/responses", {"model": FAKE, "input": "hi", "store": False}),
+    "anthropic": (
+        "/anthropic/v1/messages",
+        {"model": FAKE, "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]},
+    ),
+}
+"""More that Rocamadre is asked: path and body."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +92,13 @@ def main() -> int:
     options = parser.parse_args()
     cores = (SERVER_CORE, LOAD_CORE) if (os.cpu_count() or 1) > 1 and shutil.which("taskset") else (None, None)
     with ExitStack() as stack:
-        targets = [stack.enter_context(rocamadre(cores[0]))]
+        targets, others = stack.enter_context(rocamadre(cores[0]))
         if not options.without_litellm:
             targets.append(stack.enter_context(litellm(*cores)))
         runs: dict[str, dict[int, list[Load]]] = {each.name: {count: [] for count in CONCURRENCY} for each in targets}
+        runs |= {each.name: {count: [] for count in CONCURRENCY} for each in others}
         for _ in range(options.runs):
-            for target in targets:
+            for target in [*targets, *others]:
                 for count in CONCURRENCY:
                     measure(target, count, 2.0, cores[1])
                     runs[target.name][count].append(measure(target, count, options.seconds, cores[1]))
@@ -117,21 +142,24 @@ def summary(loads: list[Load]) -> dict[str, Any]:
 
 
 @contextmanager
-def rocamadre(core: int | None) -> Iterator[Target]:
-    """A server that wants keys, and one key."""
+def rocamadre(core: int | None) -> Iterator[tuple[list[Target], list[Target]]]:
+    """A server that wants keys, and one key: the target that is compared, and the others."""
     home = Path(tempfile.mkdtemp(prefix="roca-bench-"))
     try:
         with local_host(Session(home)) as host:
             pair = create_key(host.sql, home, host.clock, name="bench", kind="signing")
         with server(core=core, home=home, settings={"SERVER__AUTH": "required"}) as (address, pid, _):
-            url = f"{address}/model/rocamadre.fake-v1%3A0/converse"
 
-            def sign() -> Mapping[str, str]:
-                request = AWSRequest("POST", url, {"Content-Type": "application/json"}, CONVERSE)
-                SigV4Auth(Credentials(pair.key.id, pair.secret), "bedrock", "us-east-1").add_auth(request)
-                return dict(request.headers.items())
+            def target(name: str, path: str, body: bytes) -> Target:
+                def sign() -> Mapping[str, str]:
+                    request = AWSRequest("POST", address + path, {"Content-Type": "application/json"}, body)
+                    SigV4Auth(Credentials(pair.key.id, pair.secret), "bedrock", "us-east-1").add_auth(request)
+                    return dict(request.headers.items())
 
-            yield Target("rocamadre", url, pid, CONVERSE, sign)
+                return Target(name, address + path, pid, body, sign)
+
+            others = [target(name, path, json.dumps(body).encode()) for name, (path, body) in OTHERS.items()]
+            yield [target("rocamadre", f"/model/{FAKE.replace(':', '%3A')}/converse", CONVERSE)], others
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
