@@ -2,8 +2,8 @@
 
 First the highest rate that the machine sustains is looked for (one core for the server, the other for the load), then
 a share of it is kept up, over a mix of what clients send: Converse, its stream, a tool call, InvokeModel, embeddings,
-and the OpenAI and Anthropic wires, all signed, on the fake engine. Memory is read every ten seconds. The bars: no error,
-and memory flat: its median in the last quarter at most 5 % over that of the second quarter.
+and the OpenAI and Anthropic wires, all signed, on the fake engine. Memory is read every ten seconds. The bars: no
+error, and memory flat: its median in the last quarter at most 5 % over that of the second quarter.
 """
 
 from __future__ import annotations

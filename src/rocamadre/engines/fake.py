@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import re
 from collections.abc import AsyncGenerator, Sequence
 from functools import lru_cache
@@ -48,8 +47,7 @@ from rocamadre.core.settings import EngineSettings
 from rocamadre.engines.beams import refuse_beams
 from rocamadre.engines.fake_rules import ERRORS, Rule, ToolCall, find_rule, load_rules
 from rocamadre.engines.protocol import Embeddings, LoadSpec, Rendered
-from rocamadre.engines.schema.instance import small_instance
-from rocamadre.engines.schema.subset import check_schema
+from rocamadre.engines.schema.held import example
 from rocamadre.engines.stops import StopFilter
 
 MARK = "[fake] "
@@ -186,16 +184,14 @@ def _with_tools(request: GenerationRequest, rule: Rule) -> Rule:
         raise InvalidRequest(
             f"a rule calls the tool {rule.tool.name!r}; the request offers: {', '.join(offered) or '-'}"
         )
-    schema = None if request.schema is None else check_schema(request.schema, at="schema")
+    followed = None if request.schema is None else example(request.schema, at="schema")
     choice = request.tool_choice
     if choice.mode in ("any", "tool") and rule.tool is None:
         tool = offered[choice.name] if choice.mode == "tool" else request.tools[0]
-        plain = check_schema(tool.schema, at=f"tool {tool.name}", relax=not tool.strict)
-        return msgspec.structs.replace(rule, tool=ToolCall(tool.name, small_instance(plain, at=f"tool {tool.name}")))
-    if schema is not None and rule.answer is None:
-        return msgspec.structs.replace(
-            rule, answer=json.dumps(small_instance(schema, at="schema"), ensure_ascii=False), mark=False
-        )
+        called = example(tool.schema, at=f"tool {tool.name}", relax=not tool.strict)
+        return msgspec.structs.replace(rule, tool=ToolCall(tool.name, msgspec.json.decode(called)))
+    if followed is not None and rule.answer is None:
+        return msgspec.structs.replace(rule, answer=followed.decode(), mark=False)
     return rule
 
 

@@ -11,9 +11,8 @@ import msgspec
 
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.messages import Event, Finish, GenerationRequest, StopReason, TextDelta
-from rocamadre.engines.schema.bounds import fit
-from rocamadre.engines.schema.grammar import checked, follows, json_rule
-from rocamadre.engines.schema.subset import check_schema
+from rocamadre.engines.schema.grammar import checked, follows
+from rocamadre.engines.schema.held import hold
 from rocamadre.engines.schema.validation import is_valid
 from rocamadre.engines.tool_formats.grammar import ToolGrammar, tool_grammar
 from rocamadre.engines.tool_formats.parser import TurnParser
@@ -89,9 +88,8 @@ def plan_turn(
     lark = ""
     rule = ""
     if request.schema is not None:
-        plain = check_schema(request.schema, at="the JSON schema")
-        rule = json_rule(fit(plain, max_tokens=room, at="the JSON schema"))
-        answer = checked("start: " + rule, at="the JSON schema")
+        held = hold(request.schema, max_tokens=room, at="the JSON schema")
+        rule, answer = held.rule, held.grammar
     if calls:
         tools = tool_grammar(
             format_,

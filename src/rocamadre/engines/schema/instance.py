@@ -10,19 +10,22 @@ import msgspec
 
 from rocamadre.engines.schema.bounds import Limits, bound
 from rocamadre.engines.schema.grammar import follows, json_rule, some_sentence
-from rocamadre.engines.schema.subset import Plain
+from rocamadre.engines.schema.subset import AS_PATTERNS, Plain
 
 _SMALL = Limits(64, 1, 1, 0)
 _FORMATS = {
-    "date": "2026-01-31",
-    "date-time": "2026-01-31T12:00:00Z",
     "duration": "P1D",
     "email": "someone@example.org",
     "hostname": "example.org",
     "ipv4": "192.0.2.1",
     "ipv6": "2001:db8::1",
-    "time": "12:00:00Z",
     "uuid": "00000000-0000-4000-8000-000000000000",
+}
+_PATTERNS = {
+    AS_PATTERNS["date"]: "2026-01-31",
+    AS_PATTERNS["date-time"]: "2026-01-31T12:00:00Z",
+    AS_PATTERNS["time"]: "12:00:00Z",
+    AS_PATTERNS["uri"]: "https://example.org/",
 }
 
 
@@ -78,6 +81,8 @@ def _object(node: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]:
 def _string(node: Mapping[str, Any]) -> str:
     if "format" in node:
         return _FORMATS[node["format"]]
+    if node.get("pattern") in _PATTERNS:
+        return _PATTERNS[node["pattern"]]
     if "pattern" in node:
         return _match(node["pattern"], 0, least=node.get("minLength", 0), most=node["maxLength"])
     return "text"[: node["maxLength"]].ljust(node.get("minLength", 0), "x")

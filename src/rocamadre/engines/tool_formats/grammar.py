@@ -14,9 +14,7 @@ import msgspec
 
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.messages import ToolChoice, ToolSpec
-from rocamadre.engines.schema.bounds import fit
-from rocamadre.engines.schema.grammar import checked, json_rule
-from rocamadre.engines.schema.subset import Plain, check_schema
+from rocamadre.engines.schema.held import hold
 from rocamadre.engines.tool_formats.types import ToolFormat
 
 MOST_CALLS = 8
@@ -80,25 +78,20 @@ def tool_grammar(
     loose: dict[str, Sequence[str]] = {}
     for tool in offered:
         at = f"the input schema of tool {tool.name}"
-        plain = check_schema(tool.schema, at=at, relax=not tool.strict)
         try:
-            inputs[tool.name] = _input_grammar(plain, max_tokens, at)
+            held = hold(tool.schema, max_tokens=max_tokens, at=at, relax=not tool.strict)
         except InvalidRequest as problem:
             if tool.strict:
                 raise
-            plain = check_schema({"type": "object"}, at=at)
-            inputs[tool.name] = _input_grammar(plain, max_tokens, at)
+            held = hold({"type": "object"}, max_tokens=max_tokens, at=at)
             loose[tool.name] = (problem.message,)
-        if plain.dropped:
-            loose[tool.name] = tuple(plain.dropped)
+        inputs[tool.name] = held.grammar
+        if held.dropped:
+            loose[tool.name] = held.dropped
     lark = writer.lark(
         inputs, forced=choice.mode in ("any", "tool"), parallel=choice.parallel, prefix=prefix, answer=answer
     )
     return ToolGrammar(lark, inputs, loose, writer.used_control)
-
-
-def _input_grammar(plain: Plain, max_tokens: int, at: str) -> str:
-    return checked("start: " + json_rule(fit(plain, max_tokens=max_tokens, at=at)), at=at)
 
 
 class _Writer:

@@ -21,7 +21,6 @@ from rocamadre.core.messages import (
 )
 from rocamadre.engines.tool_formats.types import ToolFormat
 
-
 _TELLING = 3
 """Letters of a call's beginning that are hardly anything else."""
 
