@@ -34,7 +34,7 @@ class DbosWorker:
     """
 
     def __init__(
-        self, kinds: Kinds, platform: JobPlatform, *, executor_id: str = "worker-0", poll_s: float = 0.2
+        self, kinds: Kinds, platform: JobPlatform, *, executor_id: str = "worker-0", poll_s: float = 0.3
     ) -> None:
         self._kinds = kinds
         self._platform = platform
