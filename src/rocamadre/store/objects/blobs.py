@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rocamadre.store.objects.checksums import Checksum, new_checksum
+from rocamadre.store.objects.direct import SequentialFile
 
 PIECE_BYTES = 1 << 20
 
 _NAME = re.compile(r"[0-9a-f]{32}")
-_MOST_VECTORS = 512
 
 
 class Segment(NamedTuple):
@@ -67,20 +67,24 @@ class BlobWriter:
         self.size_bytes = 0
         path.parent.mkdir(exist_ok=True, mode=0o700)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._content = SequentialFile(self._file)
 
     def write(self, pieces: Sequence[bytes | memoryview]) -> None:
-        """Append; the pieces are not kept, and joined only for checksums that are slow otherwise."""
+        """Append; the pieces are kept at most until the next call, and must not change until then."""
+        small = [checksum for checksum in self._checksums.values() if checksum.likes_small]
         for piece in pieces:
             self._md5.update(piece)
+            for checksum in small:  # At once, while the piece is in the processor's cache.
+                checksum.update(piece)
             self.size_bytes += len(piece)
         for checksum in self._checksums.values():
-            for piece in pieces if checksum.likes_small else (b"".join(pieces),):
-                checksum.update(piece)
-        for first in range(0, len(pieces), _MOST_VECTORS):
-            _write_all(self._file, pieces[first : first + _MOST_VECTORS])
+            if not checksum.likes_small:
+                checksum.update(b"".join(pieces))
+        self._content.append(pieces)
 
     def finish(self) -> Written:
         """Flush to the disk, and close."""
+        self._content.flush()
         if self._sync:
             os.fsync(self._file)
         self._close()
@@ -103,14 +107,6 @@ class BlobWriter:
     def _close(self) -> None:
         os.close(self._file)
         self._file = -1
-
-
-def _write_all(file: int, pieces: Sequence[bytes | memoryview]) -> None:
-    left = sum(len(piece) for piece in pieces)
-    written = os.writev(file, pieces) if pieces else 0
-    while written < left:  # A full disk or a signal cut it short; the rest again, or the error.
-        rest = memoryview(b"".join(pieces))[written:]
-        written += os.write(file, rest)
 
 
 def sync_folder(folder: Path) -> None:

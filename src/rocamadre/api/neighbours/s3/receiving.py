@@ -16,7 +16,7 @@ from rocamadre.store.objects.checksums import new_checksum
 from rocamadre.store.objects.files import AccountObjects
 
 _BATCH_BYTES = 1 << 20
-"""Handed to a thread at a time; an upload holds at most two of these in memory."""
+"""Handed to a thread at a time; an upload holds at most three of these in memory."""
 
 _MOST_DOCUMENT_BYTES = 8 << 20
 
