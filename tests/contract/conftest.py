@@ -109,7 +109,9 @@ NOVA = {"messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
 SIZES = ("lite", "pro")
 RERANK = {
     "queries": [{"type": "TEXT", "textQuery": {"text": "a red fox"}}],
-    "sources": [{"type": "INLINE", "inlineDocumentSource": {"type": "TEXT", "textDocument": {"text": "A fox is red."}}}],
+    "sources": [
+        {"type": "INLINE", "inlineDocumentSource": {"type": "TEXT", "textDocument": {"text": "A fox is red."}}}
+    ],
     "rerankingConfiguration": {
         "type": "BEDROCK_RERANKING_MODEL",
         "bedrockRerankingConfiguration": {

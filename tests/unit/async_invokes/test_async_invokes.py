@@ -243,7 +243,7 @@ def test_pieces_that_are_there_are_not_asked_for_again(client, drain, monkeypatc
     monkeypatch.setattr(jobs_module, "_ask", ask)
     with pytest.raises(Killed):
         drain()
-    (path,) = (server.platform.settings.home / "runs").glob("async-*/work/pieces.jsonl")
+    (path,) = (server.platform.settings.home / "runs").rglob("pieces.jsonl")
     with path.open("ab") as file:
         file.write(b'{"answer": torn')
     assert client.get_async_invoke(invocationArn=arn)["status"] == "InProgress"

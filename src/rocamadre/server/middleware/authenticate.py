@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rocamadre.api.http import Reply
-from rocamadre.api.wire.sigv4 import Credential, parse_authorization, verify
+from rocamadre.api.wire.credentials import Credential, parse_authorization
+from rocamadre.api.wire.sigv4 import verify
 from rocamadre.core.context import Context, Principal
 from rocamadre.core.errors import CommonError
 from rocamadre.identity.operations import find_bearer

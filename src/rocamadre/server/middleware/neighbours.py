@@ -11,8 +11,9 @@ from rocamadre.api.neighbours.dispatch import find_neighbour as find
 from rocamadre.api.neighbours.foreign import foreign_service, refuse_service
 from rocamadre.api.neighbours.s3.hosts import bucket_of_host
 from rocamadre.api.neighbours.streams import BodyStream
+from rocamadre.api.wire.credentials import Credential, parse_authorization
 from rocamadre.api.wire.sigv2 import OldCredential, check_old_expiry, parse_signed_url, verify_signed_url
-from rocamadre.api.wire.sigv4 import UNSIGNED, Credential, check_expiry, parse_authorization, verify, verify_head
+from rocamadre.api.wire.sigv4 import UNSIGNED, check_expiry, verify, verify_head
 from rocamadre.core.context import Context, Principal
 from rocamadre.core.errors import CommonError
 from rocamadre.identity.operations import find_bearer

@@ -13,7 +13,8 @@ from botocore.httpchecksum import AwsChunkedWrapper, Crc32Checksum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rocamadre.api.wire.sigv4 import parse_authorization, signing_key, verify
+from rocamadre.api.wire.credentials import parse_authorization
+from rocamadre.api.wire.sigv4 import signing_key, verify
 from rocamadre.core.errors import CommonError
 
 SECRET = "secret"

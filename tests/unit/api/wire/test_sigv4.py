@@ -9,7 +9,8 @@ from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rocamadre.api.wire.sigv4 import EMPTY_SHA256, Credential, parse_authorization, signing_key, verify
+from rocamadre.api.wire.credentials import Credential, parse_authorization
+from rocamadre.api.wire.sigv4 import EMPTY_SHA256, signing_key, verify
 from rocamadre.core.errors import CommonError
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
