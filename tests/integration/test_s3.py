@@ -3,6 +3,9 @@
 import hashlib
 import http.client
 import os
+import re
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
@@ -77,6 +80,21 @@ def test_signed_urls_need_no_client(s3):
     expired = s3.generate_presigned_url("get_object", Params=where, ExpiresIn=-1)
     status, text = ask("GET", expired)
     assert (status, b"Request has expired" in text) == (403, True)
+
+
+def test_the_program_on_the_page_runs(server, checkout):
+    page = (checkout / "docs" / "neighbours.md").read_text()
+    program = re.search(r"^## S3\n\n```python\n(.*?)^```", page, re.M | re.S)[1]
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")} | {
+        "AWS_ENDPOINT_URL": server.address,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    shown = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert shown.splitlines() == ["['2026/café.txt', '2026/menu.txt']", "b'two'", "b'soup'"]
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(s3, server):

@@ -18,6 +18,7 @@ from typing import Any
 
 from rocamadre import __version__
 from rocamadre.cli.exits import CommandFailed
+from rocamadre.store.objects.blobs import blobs_kept
 from rocamadre.store.sql.database import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
@@ -41,7 +42,7 @@ def write_archive(home: Path, file: Path, *, models: bool, advance: Callable[[in
     Returns:
         The manifest: `format`, `version`, `schema`, `created_at`, and `files` by path with `sha256` and `size_bytes`.
     """
-    with tempfile.TemporaryDirectory(prefix="roca-backup-", dir=home) as scratch:
+    with blobs_kept(home / "objects"), tempfile.TemporaryDirectory(prefix="roca-backup-", dir=home) as scratch:
         sources = dict(_sources(home, Path(scratch), models=models))
         manifest = {
             "format": FORMAT,
@@ -117,7 +118,7 @@ def read_archive(file: Path, home: Path, *, advance: Callable[[int], None]) -> P
 
 def _sources(home: Path, scratch: Path, *, models: bool) -> Iterator[tuple[str, Path]]:
     """Every file to keep, by its path in the home; databases as copies of one moment."""
-    for path in sorted(home.rglob("*")):
+    for path in _files(home):
         name = path.relative_to(home)
         top = name.parts[0]
         if top in _LEFT_OUT or top.startswith("roca-backup-") or (top == "models" and not models):
@@ -134,6 +135,13 @@ def _sources(home: Path, scratch: Path, *, models: bool) -> Iterator[tuple[str, 
             yield name.as_posix(), copy
         else:
             yield name.as_posix(), path
+
+
+def _files(home: Path) -> Iterator[Path]:
+    """Databases first, the rest looked for after they were copied: so the objects that an index names are found."""
+    databases = sorted(home.rglob("*.sqlite"))
+    yield from databases
+    yield from sorted(set(home.rglob("*")) - set(databases))
 
 
 def _entry(source: Path) -> dict[str, Any]:

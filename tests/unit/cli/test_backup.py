@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rocamadre.cli.archive import read_archive, write_archive
+from rocamadre.store.objects.files import FileObjects
 from rocamadre.store.sql.database import SCHEMA_VERSION
 
 
@@ -110,3 +112,32 @@ def test_a_cut_file_changes_nothing(roca, home, tmp_path, state):
     file.write_bytes(file.read_bytes()[:-2000])
     assert roca("restore", "--force", str(file)).code == 1
     assert (home / "objects/a/b").read_text() == "object"
+
+
+def test_objects_that_change_meanwhile_are_kept_as_they_were(home, tmp_path):
+    objects = FileObjects(home)
+    store = objects.of("123456789012")
+    store.make_bucket("data", region="us-east-1")
+    for index in range(3):
+        store.put("data", f"k{index}", b"before")
+    changed = []
+
+    def advance(_):
+        if not changed:
+            changed.append(True)
+            store.put("data", "k0", b"after")
+            store.delete("data", "k1")
+
+    home.joinpath("note").write_text("x")
+    write_archive(home, tmp_path / "b.tar.gz", models=True, advance=advance)
+    assert changed
+    read_archive(tmp_path / "b.tar.gz", tmp_path / "other", advance=lambda _: None)
+    restored = FileObjects(tmp_path / "other")
+    assert [restored.of("123456789012").read("data", f"k{index}") for index in range(3)] == [b"before"] * 3
+    restored.close()
+    # What could not be removed while the backup ran is removed at the next start.
+    objects.close()
+    again = FileObjects(home)
+    assert [info.key for info in again.of("123456789012").list("data")] == ["k0", "k2"]
+    again.close()
+    assert sum(path.is_file() for path in (home / "objects" / "data").rglob("*")) == 2

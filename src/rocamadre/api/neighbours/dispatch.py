@@ -48,6 +48,7 @@ _IN_HEADER = re.compile(r"Credential=[^,\s]{1,300}?" + _ENDING)
 _IN_QUERY = re.compile((r"(?:^|&)X-Amz-Credential=[^&]{1,300}?" + _ENDING).encode())
 _OLD_QUERY = re.compile(rb"(?:^|&)AWSAccessKeyId=")
 _MOST_PARAMETERS = 10_000
+_VARIABLES = {"logs": "CLOUDWATCH_LOGS"}
 
 
 @dataclass(slots=True)
@@ -240,7 +241,7 @@ def check_here(request: NeighbourRequest, settings: NeighbourSettings) -> None:
             "InvalidRequest",
             421,
             f"this Rocamadre uses the {name} service at {where} (setting neighbours.{name}_endpoint); send the request "
-            f"there, for example with AWS_ENDPOINT_URL_{name.upper()}",
+            f"there, for example with AWS_ENDPOINT_URL_{_VARIABLES.get(name, name.upper())}",
         )
 
 

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from rocamadre.store.objects.direct import SequentialFile
 
 PIECE_BYTES = 1 << 20
 
+_HOLD = "hold"
 _NAME = re.compile(r"[0-9a-f]{32}")
 
 
@@ -118,6 +119,24 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def blobs_kept(folder: Path) -> Iterator[None]:
+    """While this lasts, no process removes a blob: what an index says at any moment of it can be copied in peace.
+
+    Args:
+        folder: That of a store, where there is one.
+    """
+    if not folder.is_dir():
+        yield
+        return
+    hold = os.open(folder / _HOLD, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(hold, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(hold)
+
+
 class Blobs:
     """The blobs of one folder; several processes may use it at once.
 
@@ -136,6 +155,8 @@ class Blobs:
         self._readers: Counter[str] = Counter()
         self._doomed: set[str] = set()
         self._holder = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self._hold = os.open(folder / _HOLD, os.O_RDWR | os.O_CREAT, 0o600)
+        self._has_leftovers = False
 
     def open(self, known: Iterator[str]) -> int:
         """Begin to use the folder; who comes first after a crash removes what it left.
@@ -161,8 +182,10 @@ class Blobs:
             return
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(self._holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._unclean.unlink(missing_ok=True)
+            if not self._has_leftovers:
+                self._unclean.unlink(missing_ok=True)
         os.close(self._holder)
+        os.close(self._hold)
         self._holder = -1
 
     def writer(self, algorithms: Iterable[str] = ()) -> BlobWriter:
@@ -221,14 +244,12 @@ class Blobs:
                     first += len(piece)
                     yield piece
 
-    def remove(self, blobs: Iterable[str]) -> None:
+    def remove(self, blobs: Sequence[str]) -> None:
         """Delete blobs that no row names any more; those being read here, when that ends."""
         with self._lock:
             busy = {blob for blob in blobs if self._readers[blob] > 0}
             self._doomed |= busy
-        for blob in blobs:
-            if blob not in busy:
-                self._path(blob).unlink(missing_ok=True)
+        self._unlink([blob for blob in blobs if blob not in busy])
 
     def _release(self, blobs: Sequence[str]) -> None:
         with self._lock:
@@ -238,8 +259,19 @@ class Blobs:
                 del self._readers[blob]
             dead = gone & self._doomed
             self._doomed -= dead
-        for blob in dead:
+        self._unlink(dead)
+
+    def _unlink(self, blobs: Collection[str]) -> None:
+        if not blobs:
+            return
+        try:
+            fcntl.flock(self._hold, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:  # Somebody copies the folder; the sweep at a later start removes them.
+            self._has_leftovers = True
+            return
+        for blob in blobs:
             self._path(blob).unlink(missing_ok=True)
+        fcntl.flock(self._hold, fcntl.LOCK_UN)
 
     def _path(self, blob: str) -> Path:
         assert _NAME.fullmatch(blob), "blob names are made here"

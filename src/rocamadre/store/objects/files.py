@@ -34,7 +34,7 @@ from rocamadre.store.objects.errors import (
     NoSuchKey,
 )
 from rocamadre.store.objects.index import BUCKETS, OBJECTS, PARTS, UPLOADS, ObjectIndex
-from rocamadre.store.objects.names import check_bucket_name, encode_key
+from rocamadre.store.objects.names import after_prefix, check_bucket_name, encode_key
 from rocamadre.store.objects.protocol import ObjectInfo
 from rocamadre.store.objects.rows import (
     Attributes,
@@ -483,16 +483,6 @@ class AccountObjects:
         if row is None:
             raise NoSuchKey(f"the bucket {bucket!r} has no object of the key {key[:200]!r}")
         return row
-
-
-def after_prefix(prefix: bytes) -> bytes | None:
-    """The least key after all that begin with the prefix; None if there is none.
-
-    >>> after_prefix(b"a/"), after_prefix(b"")
-    (b'a0', None)
-    """
-    stripped = prefix.rstrip(b"\xff")
-    return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else None
 
 
 def _before(key: bytes | None) -> Sequence[Any]:

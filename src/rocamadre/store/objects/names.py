@@ -45,3 +45,13 @@ def encode_key(key: str) -> bytes:
     if len(encoded) > LONGEST_KEY_BYTES:
         raise KeyTooLong(f"the key has {len(encoded)} bytes; at most {LONGEST_KEY_BYTES} are allowed")
     return encoded
+
+
+def after_prefix(prefix: bytes) -> bytes | None:
+    """The least key after all that begin with the prefix; None if there is none.
+
+    >>> after_prefix(b"a/"), after_prefix(b"")
+    (b'a0', None)
+    """
+    stripped = prefix.rstrip(b"\xff")
+    return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else None

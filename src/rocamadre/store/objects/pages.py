@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from rocamadre.store.objects.files import AccountObjects, after_prefix
+from rocamadre.store.objects.files import AccountObjects
 from rocamadre.store.objects.index import OBJECTS
+from rocamadre.store.objects.names import after_prefix
 from rocamadre.store.objects.protocol import ObjectInfo
 from rocamadre.store.objects.rows import object_info
 

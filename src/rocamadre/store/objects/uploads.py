@@ -20,9 +20,9 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from rocamadre.store.objects.blobs import Segment, Written
 from rocamadre.store.objects.checksums import POLYNOMIALS, combine_crcs, combine_hashes
 from rocamadre.store.objects.errors import BadDigest, InvalidPart, InvalidPartOrder, NoSuchUpload, PartTooSmall
-from rocamadre.store.objects.files import AccountObjects, Condition, after_prefix
+from rocamadre.store.objects.files import AccountObjects, Condition
 from rocamadre.store.objects.index import OBJECTS, PARTS, UPLOADS
-from rocamadre.store.objects.names import encode_key
+from rocamadre.store.objects.names import after_prefix, encode_key
 from rocamadre.store.objects.protocol import ObjectInfo
 from rocamadre.store.objects.rows import (
     Attributes,

@@ -69,7 +69,7 @@ def test_hostile_keys_are_names_and_nothing_else(store, tmp_path):
     # Nothing was written anywhere else.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["objects"]
     assert {path.name for path in (tmp_path / "objects").iterdir()} <= {
-        "data", "index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "lock", "unclean",
+        "data", "index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "lock", "hold", "unclean",
     }  # fmt: skip
     for key in HOSTILE:
         store.delete("data", key)
