@@ -156,6 +156,9 @@ class BatchSettings(BaseModel):
     max_file_bytes: int = Field(default=1_073_741_824, ge=1, description="Largest input file in bytes.")
     max_job_bytes: int = Field(default=5_368_709_120, ge=1, description="Most bytes that a job's input files may have.")
     max_record_bytes: int = Field(default=26_214_400, ge=1024, description="Longest record in bytes.")
+    max_message_batch_bytes: int = Field(
+        default=268_435_456, ge=1024, description="Largest body of a message batch of the Anthropic wire, in bytes."
+    )
     retry_s: float = Field(
         default=600.0, ge=0, description="Seconds that a record is tried again while the model is busy or not ready."
     )
