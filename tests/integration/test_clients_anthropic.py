@@ -209,7 +209,9 @@ def test_beta_messages(plain):
         ),
         (lambda c: c.models.retrieve("nobody-knows"), anthropic.NotFoundError, "nobody-knows"),
         (lambda c: c.models.list(limit=0), anthropic.BadRequestError, "limit"),
-        (lambda c: c.messages.batches.list(), anthropic.BadRequestError, "message batches"),
+        (lambda c: c.messages.batches.list(limit=0), anthropic.BadRequestError, "limit"),
+        (lambda c: c.messages.batches.retrieve("msgbatch_none"), anthropic.NotFoundError, "msgbatch_none"),
+        (lambda c: c.messages.batches.create(requests=[]), anthropic.BadRequestError, "requests: List"),
         (
             lambda c: c.messages.create(
                 model=FAKE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import rocamadre.api.anthropic.batches
 import rocamadre.api.anthropic.messages
 import rocamadre.api.anthropic.models
 import rocamadre.api.bedrock.batch_jobs

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 Ended: TypeAlias = Literal["finished", "stopped", "timed_out"]
 
-_BUSY = frozenset({429, 503})
+_BUSY = frozenset({429, 503, 529})
 _FAILED = frozenset({408, 424, 500, 502, 504})
 _MOST_FAILURES = 3
 _READ_AHEAD = 64

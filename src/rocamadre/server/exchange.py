@@ -14,7 +14,7 @@ from rocamadre.core.context import Context, Platform, Principal
 if TYPE_CHECKING:
     from rocamadre.api.handlers import Handler
     from rocamadre.api.neighbours.dispatch import NeighbourRequest
-    from rocamadre.api.neighbours.streams import BodyStream
+    from rocamadre.api.neighbours.streams import BodyStream, WholeBody
     from rocamadre.server.internal import Asker
 
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
@@ -50,7 +50,7 @@ class Exchange:
     request_id: str
     started: float
     body: bytes = b""
-    stream: BodyStream | None = None
+    stream: BodyStream | WholeBody | None = None
     body_read: asyncio.Future[None] | None = None
     match: Match | None = None
     neighbour: NeighbourRequest | None = None

@@ -8,6 +8,7 @@ from rocamadre.jobs.runner import JobKind
 JOB_KINDS: Registry[JobKind] = Registry(
     "job",
     {
+        "anthropic-batch": "rocamadre.batch.anthropic.jobs:KIND",
         "async-invoke": "rocamadre.async_invokes.jobs:KIND",
         "batch-inference": "rocamadre.batch.jobs:KIND",
         "lambda-event": "rocamadre.neighbours.lambdas.jobs:KIND",

@@ -1,16 +1,16 @@
-"""POST /v1/messages and /v1/messages/count_tokens of Anthropic's wire; batches are refused."""
+"""POST /v1/messages and /v1/messages/count_tokens of Anthropic's wire."""
 
 from __future__ import annotations
 
 from uuid import uuid4
 
-from rocamadre.api.anthropic.requests import check_headers, read_generation, read_json
+from rocamadre.api.anthropic.requests import read_generation, read_json
 from rocamadre.api.anthropic.streams import stream_reply
 from rocamadre.api.http import HttpRequest, Reply, json_reply, route
 from rocamadre.api.inference.counting import count_ahead
 from rocamadre.api.inference.generation import begin, count_input, resolve_model, whole_input
 from rocamadre.core.context import Context
-from rocamadre.core.errors import InvalidRequest, NotBuilt
+from rocamadre.core.errors import InvalidRequest
 from rocamadre.engines.collect import Answer
 from rocamadre.engines.profiles.claude import model_name
 from rocamadre.engines.profiles.claude_body import COUNT_BODY, MESSAGES_BODY
@@ -45,22 +45,3 @@ async def count_message_tokens(ctx: Context, request: HttpRequest) -> Reply:
         raise InvalidRequest(f"model: {resolved.model.id} makes embeddings; it reads no messages")
     counted = await count_input(ctx, resolved, await read_generation(body, request.body))
     return json_reply({"input_tokens": counted}, headers={"request-id": ctx.request_id})
-
-
-_BATCHES = "/anthropic/v1/messages/batches"
-
-
-@route("POST", _BATCHES, f"{_BATCHES}/{{}}/cancel", dialect="anthropic")
-@route("GET", _BATCHES, f"{_BATCHES}/{{}}", f"{_BATCHES}/{{}}/results", dialect="anthropic")
-@route("DELETE", f"{_BATCHES}/{{}}", dialect="anthropic")
-async def message_batches(ctx: Context, request: HttpRequest) -> Reply:
-    """Refused: batches are Bedrock's and OpenAI's here.
-
-    Raises:
-        NotBuilt: always.
-    """
-    check_headers(request)
-    raise NotBuilt(
-        "Rocamadre does not have Anthropic's message batches; send each message by itself, or use Amazon Bedrock's "
-        "CreateModelInvocationJob"
-    )

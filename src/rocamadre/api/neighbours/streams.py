@@ -47,3 +47,19 @@ class BodyStream:
                 self._ended()
             if piece := message.get("body", b""):
                 yield piece
+
+
+class WholeBody:
+    """A body that was read already, handed on as if it arrived now.
+
+    Args:
+        body: What came.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.is_read = True
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body, in one piece."""
+        yield self._body

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from rocamadre.api.http import STREAMED, ClientGone, Reply
-from rocamadre.api.neighbours.streams import BodyStream
+from rocamadre.api.neighbours.streams import BodyStream, WholeBody
 from rocamadre.core.errors import CommonError
 from rocamadre.server.exchange import Exchange, Next
+
+_SIGNED = "AWS4-"
 
 
 async def read_body(exchange: Exchange, after: Next) -> Reply:
@@ -19,7 +21,8 @@ async def read_body(exchange: Exchange, after: Next) -> Reply:
     """
     if exchange.neighbour is not None and exchange.neighbour.stream is not None:
         return await after(exchange)
-    if (exchange.method, exchange.raw_path) in STREAMED:
+    streams = (exchange.method, exchange.raw_path) in STREAMED
+    if streams and not exchange.headers.get("authorization", "").startswith(_SIGNED):
         exchange.stream = BodyStream(
             exchange.receive,
             idle_s=exchange.platform.settings.server.request_timeout_s,
@@ -37,6 +40,8 @@ async def read_body(exchange: Exchange, after: Next) -> Reply:
         raise CommonError("RequestTimeoutException", 408, "the request's body did not arrive in time") from None
     if exchange.body_read is not None:
         exchange.body_read.set_result(None)
+    if streams:  # The signature holds for the whole body, and is verified before anything is done with it.
+        exchange.stream = WholeBody(exchange.body)
     return await after(exchange)
 
 

@@ -50,9 +50,7 @@ def test_an_answer(make_server, path):
         ("POST", "/anthropic/v1/messages", b" " * 2_000_000, 413, "request_too_large"),
         ("POST", "/v1/messages", b" " * 2_000_000, 413, "request_too_large"),
         ("POST", "/anthropic/v1/messages/batches", b"{}", 400, "invalid_request_error"),
-        ("GET", "/anthropic/v1/messages/batches/b/results", b"", 400, "invalid_request_error"),
-        ("POST", "/anthropic/v1/messages/batches/b/cancel", b"", 400, "invalid_request_error"),
-        ("DELETE", "/anthropic/v1/messages/batches/b", b"", 400, "invalid_request_error"),
+        ("PUT", "/anthropic/v1/messages/batches", b"", 405, "invalid_request_error"),
     ],
 )
 def test_errors_have_anthropics_form(make_server, method, path, body, status, kind):
