@@ -48,6 +48,7 @@ class Bench:
         self._environment = os.environ | {
             "ROCA_HOME": str(home),
             "ROCA_SERVER__PORT": "0",
+            "ROCA_CONSOLE__ENABLED": "false",
             "ROCA_CONFIG": os.devnull,
             "ROCA_LOG__ACCESS": "false",
         }

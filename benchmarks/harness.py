@@ -36,6 +36,7 @@ def server(
     made = home is None
     home = home or Path(tempfile.mkdtemp(prefix="roca-bench-"))
     environment = os.environ | {"ROCA_HOME": str(home), "ROCA_SERVER__PORT": "0", "ROCA_CONFIG": os.devnull}
+    environment |= {"ROCA_CONSOLE__ENABLED": "false"}
     environment |= {f"ROCA_{name}": value for name, value in (settings or {}).items()}
     command = [sys.executable, "-m", "rocamadre.server"]
     if core is not None and shutil.which("taskset"):

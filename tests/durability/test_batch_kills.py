@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 
+import anthropic
 import boto3
 import openai
 import psutil
@@ -32,6 +33,7 @@ class Place:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ROCA_", "AWS_"))}
         self.environment = kept | {
             "ROCA_SERVER__PORT": "0",
+            "ROCA_CONSOLE__ENABLED": "false",
             "ROCA_CONFIG": str(home / "none.toml"),
             "ROCA_CATALOG__FAKE_RULES": str(rules),
             **{f"ROCA_{name.upper()}": value for name, value in settings.items()},
@@ -196,6 +198,37 @@ def test_a_batch_of_the_openai_wire_under_kills(place):
         line["response"]["body"]["choices"][0]["message"]["content"].endswith(f"slow {n}")
         for n, line in enumerate(output)
     )
+
+
+def test_a_message_batch_of_the_anthropic_wire_under_kills(place):
+    def client():
+        return anthropic.Anthropic(base_url=f"{place.server.address}/anthropic", api_key="testing", max_retries=0)
+
+    def reaches(records):
+        wait(lambda: sum(file.read_bytes().count(b"\n") for file in place.home.glob("runs/*/work/done")) >= records)
+
+    requests = [
+        {
+            "custom_id": f"c{n}",
+            "params": {"model": FAKE, "max_tokens": 64, "messages": [{"role": "user", "content": f"slow {n}"}]},
+        }
+        for n in range(100)
+    ]
+    with client() as wire:
+        batch_id = wire.messages.batches.create(requests=requests).id
+    place.kill_server()  # Created; nobody has looked at it.
+    for kill, records in ((place.kill_worker, 15), (place.kill_server, 40), (place.kill_worker, 70)):
+        reaches(records)
+        kill()
+    with client() as wire:
+        batches = wire.messages.batches
+        batch = wait(lambda: (found := batches.retrieve(batch_id)).processing_status == "ended" and found)
+        assert (batch.request_counts.succeeded, batch.request_counts.processing) == (100, 0)
+        lines = list(batches.results(batch_id))
+    assert [line.custom_id for line in lines] == [f"c{n}" for n in range(100)]
+    assert all(line.result.message.content[0].text.endswith(f"slow {n}") for n, line in enumerate(lines))
+    assert list((place.home / "runs").iterdir()) == []
+    assert [file.name for file in place.home.glob("message-batches/*/*")] == ["results.jsonl"]
 
 
 def test_without_jobs_there_is_no_worker(place):

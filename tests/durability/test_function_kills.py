@@ -141,7 +141,7 @@ def test_what_is_there_after_kills_is_whole(place):
 def test_an_event_that_was_accepted_is_called_after_a_kill(tmp_path):
     home = tmp_path / "home"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROCA_", "AWS_"))}
-    environment |= {"ROCA_SERVER__PORT": "0", "ROCA_CONFIG": str(home / "none.toml")}
+    environment |= {"ROCA_SERVER__PORT": "0", "ROCA_CONSOLE__ENABLED": "false", "ROCA_CONFIG": str(home / "none.toml")}
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as archive:
         archive.writestr("app.py", "def handler(event, context):\n    print('ran', event['n'])\n")

@@ -29,7 +29,11 @@ def test_background_responses_outlive_the_server(tmp_path):
     rules = tmp_path / "rules.json"
     rules.write_text(json.dumps([{"match": "slow", "answer": " ".join(["word"] * 2000), "delay_s": 0.1}]))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROCA_", "AWS_"))}
-    environment |= {"ROCA_SERVER__PORT": "0", "ROCA_CONFIG": str(tmp_path / "none.toml")}
+    environment |= {
+        "ROCA_SERVER__PORT": "0",
+        "ROCA_CONSOLE__ENABLED": "false",
+        "ROCA_CONFIG": str(tmp_path / "none.toml"),
+    }
     environment |= {"ROCA_CATALOG__FAKE_RULES": str(rules)}
     home = tmp_path / "home"
     home.mkdir(mode=0o700)

@@ -49,7 +49,7 @@ def launch(home: Path, checkout: Path, **settings: str) -> tuple[Server, dict[st
     if prepared.is_dir():
         (home / "models" / MINILM_FOLDER).symlink_to(prepared)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROCA_", "AWS_"))}
-    environment |= {"ROCA_SERVER__PORT": "0", "ROCA_CONFIG": str(home / "none.toml")}
+    environment |= {"ROCA_SERVER__PORT": "0", "ROCA_CONSOLE__ENABLED": "false", "ROCA_CONFIG": str(home / "none.toml")}
     environment |= {f"ROCA_{name.upper()}": value for name, value in settings.items()}
     return start_server(home, environment), environment
 

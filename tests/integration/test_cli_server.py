@@ -24,6 +24,7 @@ class Roca:
         names = {name: value for name, value in os.environ.items() if not name.startswith(("ROCA_", "AWS_"))}
         self.environment = names | {
             "ROCA_HOME": str(home), "ROCA_SERVER__PORT": "0", "ROCA_CONFIG": str(home / "none.toml"),
+            "ROCA_CONSOLE__ENABLED": "false",
         }  # fmt: skip
 
     def __call__(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:

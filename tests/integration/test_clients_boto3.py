@@ -56,7 +56,11 @@ def text_of(answer):
 
 def plain_environment(home):
     names = {name: value for name, value in os.environ.items() if not name.startswith(("ROCA_", "AWS_"))}
-    return names | {"ROCA_SERVER__PORT": "0", "ROCA_CONFIG": str(home / "none.toml")}
+    return names | {
+        "ROCA_SERVER__PORT": "0",
+        "ROCA_CONSOLE__ENABLED": "false",
+        "ROCA_CONFIG": str(home / "none.toml"),
+    }
 
 
 @pytest.fixture(scope="module")

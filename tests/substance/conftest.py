@@ -29,6 +29,7 @@ def address(tmp_path_factory, checkout, needs):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROCA_", "AWS_"))}
     environment |= {
         "ROCA_SERVER__PORT": "0",
+        "ROCA_CONSOLE__ENABLED": "false",
         "ROCA_SERVER__STRICT": "true",
         "ROCA_CONFIG": str(home / "none.toml"),
     }

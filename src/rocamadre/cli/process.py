@@ -38,19 +38,27 @@ class Server:
     Attributes:
         address: For example `http://127.0.0.1:4599`.
         started_at: Seconds since 1970.
+        console: Where the web console is; empty when none was started.
     """
 
     address: str
     pid: int
     started_at: float
     version: str
+    console: str = ""
 
 
 def find_server(home: Path) -> Server | None:
     """The server that runs on a home; None when there is none, also when a killed one left its file."""
     try:
         found = json.loads((home / SERVER_FILE).read_text())
-        server = Server(found["address"], int(found["pid"]), float(found["started_at"]), str(found["version"]))
+        server = Server(
+            found["address"],
+            int(found["pid"]),
+            float(found["started_at"]),
+            str(found["version"]),
+            str(found.get("console", "")),
+        )
         process = psutil.Process(server.pid)
         alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
         # A pid is used again sooner or later; its start time is not.

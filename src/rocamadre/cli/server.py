@@ -55,6 +55,10 @@ def up(session: Session, foreground: bool, port: int | None, changes: tuple[str,
         click.echo(f"already running at {server.address} (pid {server.pid}){note}")
     else:
         click.echo(f"Rocamadre {server.version} at {server.address} ({time.monotonic() - began:.1f} s)")
+        if server.console:
+            click.echo(f"Console at {server.console}")
+        elif session.settings.console.enabled:
+            click.echo("no console: its port is taken; choose another with ROCA_CONSOLE__PORT", err=True)
 
 
 def _variable(change: str) -> tuple[str, str]:
@@ -120,6 +124,8 @@ def status(session: Session, as_json: bool) -> int:
         return Exit.OK if found["healthy"] else Exit.NOT_RUNNING
     click.echo(f"Rocamadre {found['version']} at {found['address']}, pid {found['pid']}", nl=False)
     click.echo(f", up {readable_duration(found['uptime_s'])}, {readable_size(found['memory_total_bytes'])} of memory")
+    if found["console"]:
+        click.echo(f"console at {found['console']}")
     if not found["healthy"]:
         click.echo("it does not answer; `roca logs` may tell why, `roca down` stops it")
         return Exit.NOT_RUNNING
@@ -148,6 +154,7 @@ def _describe(server: Server) -> dict[str, Any]:
     known: dict[str, Any] = {
         "address": server.address,
         "pid": server.pid,
+        "console": server.console,
         "version": server.version,
         "uptime_s": round(time.time() - server.started_at, 1),
         "memory_bytes": own,

@@ -174,6 +174,19 @@ class FileSettings(BaseModel):
     )
 
 
+class ConsoleSettings(BaseModel):
+    """The web console."""
+
+    model_config = _SECTION
+    enabled: bool = Field(default=True, description="Whether the server starts the console beside itself.")
+    port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="TCP port of the console; empty: the server's plus one; 0 picks a free one.",
+    )
+
+
 class LogSettings(BaseModel):
     """What is written down."""
 
@@ -206,6 +219,7 @@ class Settings(BaseSettings):
     jobs: JobSettings = Field(default_factory=JobSettings, description="Work that outlives requests.")
     batch: BatchSettings = Field(default_factory=BatchSettings, description="Batch inference.")
     files: FileSettings = Field(default_factory=FileSettings, description="Files of the OpenAI wire.")
+    console: ConsoleSettings = Field(default_factory=ConsoleSettings, description="The web console.")
     log: LogSettings = Field(default_factory=LogSettings, description="Logs and traces.")
 
     @classmethod

@@ -17,6 +17,7 @@ from rocamadre.core.errors import RocamadreError
 from rocamadre.core.settings import Settings, load_settings
 from rocamadre.observability.logging import configure_logging
 from rocamadre.observability.tracing import configure_tracing
+from rocamadre.server import console
 from rocamadre.server.app import Application
 from rocamadre.server.keeper import working
 from rocamadre.server.lifespan import (
@@ -101,15 +102,27 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             ssl_certfile=server.tls_cert,
             ssl_keyfile=server.tls_key,
         )
-        write_server_file(settings.home, address)
+        listening = _listen_for_console(settings, listener.getsockname()[1])
+        write_server_file(settings.home, address, console.address_of(settings, listening) if listening else "")
         logger.info("server.started", extra={"address": address, "pid": os.getpid(), "version": __version__})
-        async with working(platform, application):
+        async with working(platform, application), console.console_beside(settings, address, listening):
             _survive_one_signal()
             await uvicorn.Server(config).serve(sockets=[listener])
     finally:
         remove_server_file(settings.home)
         await close_platform(platform)
         logger.info("server.stopped", extra={"pid": os.getpid()})
+
+
+def _listen_for_console(settings: Settings, server_port: int) -> socket.socket | None:
+    """The console's socket; None when it is turned off or its port is taken, which is no reason not to serve."""
+    if not settings.console.enabled:
+        return None
+    try:
+        return console.listen(settings, server_port)
+    except OSError as error:
+        logger.warning("console.no_port", extra={"port": settings.console.port, "reason": str(error)})
+        return None
 
 
 def _survive_one_signal() -> None:

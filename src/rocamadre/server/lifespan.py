@@ -79,12 +79,13 @@ async def close_platform(platform: Platform) -> None:
     platform.sql.dispose()
 
 
-def write_server_file(home: Path, address: str) -> None:
-    """Tell other programs where the server is."""
+def write_server_file(home: Path, address: str, console: str = "") -> None:
+    """Tell other programs where the server is, and its console where there is one."""
     content = {
         "pid": os.getpid(),
         "started_at": psutil.Process().create_time(),
         "address": address,
+        "console": console,
         "version": __version__,
     }
     temporary = home / f"{SERVER_FILE}.{os.getpid()}.tmp"

@@ -1,7 +1,7 @@
 import pytest
 
+from rocamadre.core.origins import host_name
 from rocamadre.server.middleware.limits import TokenBucket
-from rocamadre.server.middleware.origin import host_name
 
 
 def test_a_bucket_holds_a_minutes_worth_and_refills_evenly():

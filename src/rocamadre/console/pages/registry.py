@@ -1,0 +1,46 @@
+"""Every page, in the order of the navigation."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+from rocamadre.console.page import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One page.
+
+    Attributes:
+        path: Its address; `{name:path}` takes what stands there into `Page.values`.
+        target: `"module:attribute"` of `async def build(page) -> None`.
+        name: Its text is `navigation.<name>`.
+        icon: A name of `parts.icons.ICONS`; empty for pages that the navigation does not show.
+        below: The name of the page that the navigation marks instead, for those that it does not show.
+    """
+
+    path: str
+    target: str
+    name: str
+    icon: str = ""
+    below: str = ""
+
+    def load(self) -> Callable[[Page], Awaitable[None]]:
+        """The page's function."""
+        module, _, attribute = self.target.partition(":")
+        return cast(Callable[[Page], Awaitable[None]], getattr(import_module(module), attribute))
+
+
+_PAGES = "rocamadre.console.pages"
+
+PAGES: tuple[Entry, ...] = (
+    Entry("/", f"{_PAGES}.home:build", "home", "home"),
+    Entry("/models", f"{_PAGES}.models:build", "models", "models"),
+    Entry("/models/{model:path}", f"{_PAGES}.model:build", "model", below="models"),
+    Entry("/activity", f"{_PAGES}.activity:build", "activity", "activity"),
+    Entry("/activity/calls", f"{_PAGES}.calls:build", "calls", below="activity"),
+)
+"""All there are. Order matters: of two that fit, the first is taken."""
