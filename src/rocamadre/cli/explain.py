@@ -15,7 +15,7 @@ from rocamadre.cli.exits import CommandFailed
 from rocamadre.cli.http import post
 from rocamadre.cli.process import Server
 from rocamadre.cli.session import Session, print_json, with_json
-from rocamadre.engines.explanation import Settings, Step, explain_step
+from rocamadre.core.explanation import Settings, Step, explain_step
 
 TOP = 20
 """Candidates that the API reports at each step, at most."""

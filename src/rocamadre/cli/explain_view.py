@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rocamadre.engines.explanation import Candidate, Step
+from rocamadre.core.explanation import Candidate, Step
 
 if TYPE_CHECKING:
     from rocamadre.cli.explain import Explanation
