@@ -16,7 +16,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "batch.md"
 PROGRAMS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S)
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=["bedrock", "openai"])
+@pytest.mark.parametrize("program", PROGRAMS, ids=["bedrock", "openai", "anthropic"])
 def test_each_program_of_the_page(fake_server, tmp_path, program):
     added = program_environment(
         fake_server.address, region="us-east-1", home=tmp_path, is_open=True, environment={"HOME": str(tmp_path)}
