@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from rocamadre.core.messages import GenerationRequest, Sampling, TextDelta
 from rocamadre.core.explanation import Settings, explain_step
+from rocamadre.core.messages import GenerationRequest, Sampling, TextDelta
 from rocamadre.engines.protocol import LoadSpec
 from rocamadre.testing.engine_suite import Running
 from rocamadre.testing.tiny import tiny_gguf
