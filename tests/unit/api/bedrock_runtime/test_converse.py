@@ -219,7 +219,9 @@ async def test_documents_become_text(context, engine):
         (document(b"\x00\x01"), "binary file"),
         (document(b"x" * 4_718_593), "at most 4718592 are taken"),
         (document(b"  \n"), "holds no text"),
-        (document(name="a_b"), "can only contain alphanumeric characters"),
+        (document(name="a.b"), "can only contain alphanumeric characters"),
+        (document(name="é"), "can only contain alphanumeric characters"),
+        (document(name="a\tb"), "can only contain alphanumeric characters"),
         (document(name="a  b"), "more than one consecutive whitespace"),
         (document(citations={"enabled": True}), "citations"),
         (document(context="c"), "context"),
@@ -230,6 +232,11 @@ async def test_documents_become_text(context, engine):
 async def test_documents_refused(context, block, sentence):
     with pytest.raises((InvalidRequest, NotBuilt), match=sentence):
         await converse(context, ask(block, {"text": "Sum up"}))
+
+
+async def test_a_document_s_name_may_have_underscores(context, engine):
+    await converse(context, ask(document(name="Document_1 (a)-[b]_csv"), {"text": "Sum up"}))
+    assert engine.asked[0].messages[0].content[0].name == "Document_1 (a)-[b]_csv"
 
 
 async def test_document_needs_text_beside_it(context):
