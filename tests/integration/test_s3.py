@@ -109,6 +109,14 @@ def test_an_upload_that_breaks_off_leaves_nothing(s3, server):
     assert s3.get_object(Bucket="integration", Key="broken")["Body"].read() == b"before"
 
 
+def test_a_refused_upload_does_not_spoil_the_connection(s3):
+    for _ in range(3):
+        with pytest.raises(s3.exceptions.ClientError) as caught:
+            s3.put_object(Bucket="none-such", Key="k", Body=bytes(4 * 2**20))
+        assert caught.value.response["Error"]["Code"] == "NoSuchBucket"
+        assert s3.head_bucket(Bucket="integration")["BucketRegion"] == "us-east-1"
+
+
 def test_a_reader_that_leaves_harms_nobody(s3):
     s3.put_object(Bucket="integration", Key="large", Body=bytes(32 * 2**20))
     for _ in range(3):

@@ -83,6 +83,9 @@ class Application:
             watch = asyncio.ensure_future(_cancel_when_gone(exchange.body_read, receive, task))
             with span("request", traceparent=exchange.headers.get("traceparent"), http_method=exchange.method) as timed:
                 reply = await self._respond(exchange)
+                if "expect" in exchange.headers and not exchange.body_read.done():
+                    # Refused before the client was told to send its body: nobody knows what it sends next.
+                    reply.headers["connection"] = "close"
                 await _send(reply, send)
                 timed.set(
                     rpc_service=exchange.service_name, rpc_method=exchange.operation_name, http_status=reply.status
