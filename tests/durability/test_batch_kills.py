@@ -205,7 +205,7 @@ def test_a_message_batch_of_the_anthropic_wire_under_kills(place):
         return anthropic.Anthropic(base_url=f"{place.server.address}/anthropic", api_key="testing", max_retries=0)
 
     def reaches(records):
-        (run,) = wait(lambda: list((place.home / "runs").iterdir()))
+        (run,) = wait(lambda: list(place.home.glob("runs/*")))
         done = run / "work" / "done"
         wait(lambda: done.exists() and len(done.read_bytes().splitlines()) >= records)
 
