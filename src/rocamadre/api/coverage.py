@@ -31,7 +31,7 @@ Tests = Mapping[str, Sequence[str]]
 """`service:Operation` to the tests of behaviour that name it."""
 
 STATES: tuple[State, ...] = ("full", "partial", "absent")
-TEST_FOLDERS = ("tests/substance", "tests/integration")
+TEST_FOLDERS = ("tests/substance", "tests/integration", "tests/unit")
 PACKAGED = "coverage.json"
 _UNTESTED = "no test of its behaviour yet, only of its form"
 _MARK = "covers"

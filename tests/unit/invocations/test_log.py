@@ -266,6 +266,11 @@ def test_accounts_and_regions_are_apart(logged):
     "bedrock:GetModelInvocationLoggingConfiguration",
     "bedrock:DeleteModelInvocationLoggingConfiguration",
 )
+@pytest.mark.covers(
+    "bedrock:PutModelInvocationLoggingConfiguration",
+    "bedrock:GetModelInvocationLoggingConfiguration",
+    "bedrock:DeleteModelInvocationLoggingConfiguration",
+)
 def test_the_configuration_is_shown_and_taken_away(logged):
     bedrock = logged.client("bedrock")
     assert "loggingConfig" not in bedrock.get_model_invocation_logging_configuration()

@@ -14,8 +14,6 @@ AMAZON = "arn:aws:bedrock:us-east-1::foundation-model/amazon.rerank-v1:0"
 COHERE = "arn:aws:bedrock:us-east-1::foundation-model/cohere.rerank-v3-5:0"
 OWN = "arn:aws:bedrock:us-east-1::foundation-model/rocamadre.fake-embed-v1:0"
 
-pytestmark = pytest.mark.covers("bedrock-agent-runtime:Rerank")
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
@@ -66,6 +64,7 @@ SOURCES = [text("a blue whale"), document({"title": "red fox", "text": "the red 
 
 
 @pytest.mark.parametrize("model", [AMAZON, COHERE, OWN])
+@pytest.mark.covers("bedrock-agent-runtime:Rerank")
 def test_sources_in_order_with_their_documents(client, model):
     answer = client.rerank(**request("the red fox", SOURCES, model))
     results = answer["results"]
