@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials as Signing
+from botocore.eventstream import EventStreamBuffer, ParserError
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from rocamadre.console.failures import UNREACHABLE, ApiFailure
@@ -185,7 +186,7 @@ class Api:
             raise _refusal(response.status, value)
         return value
 
-    async def stream(self, path: str, body: Any) -> AsyncIterator[Any]:
+    async def stream(self, path: str, body: Any) -> AsyncGenerator[Any, None]:
         """POST JSON and yield the JSON of each server-sent event, until `[DONE]`; closing it ends the generation.
 
         Raises:
@@ -201,6 +202,31 @@ class Api:
                     if line.startswith(b"data:") and line[5:].strip() != b"[DONE]":
                         yield json.loads(line[5:])
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiFailure(_reason(error), code=UNREACHABLE) from error
+
+    async def events(self, path: str, body: Any) -> AsyncGenerator[dict[str, Any], None]:
+        """POST JSON and yield each event of AWS's event stream as `{name: members}`; closing it ends the generation.
+
+        Raises:
+            ApiFailure: it was refused, nothing answers, or the stream broke or ended in an exception.
+        """
+        data = json.dumps(body).encode()
+        buffer: Any = EventStreamBuffer()
+        try:
+            url, headers = self._signed("POST", path, data)
+            async with self.platform.http.post(url, data=data, headers=headers) as response:
+                if response.status >= 400:
+                    raise _refusal(response.status, _decoded(await response.text()))
+                async for piece in response.content.iter_any():
+                    buffer.add_data(piece)
+                    for message in buffer:
+                        found = _decoded(message.payload.decode())
+                        if ":exception-type" in message.headers:
+                            told = found if isinstance(found, dict) else {}
+                            code = str(message.headers[":exception-type"])
+                            raise ApiFailure(str(told.get("message", ""))[:_MESSAGE_LENGTH], code=code, status=200)
+                        yield {str(message.headers[":event-type"]): found}
+        except (aiohttp.ClientError, TimeoutError, OSError, ParserError) as error:
             raise ApiFailure(_reason(error), code=UNREACHABLE) from error
 
     def _signed(self, method: str, path: str, data: bytes) -> tuple[str, dict[str, str]]:

@@ -1,0 +1,1 @@
+"""What the playground thinks with: parameters, conversations, tokens, programs; nothing here makes elements."""
