@@ -32,4 +32,5 @@ import rocamadre.api.openai.models
 import rocamadre.api.openai.responses
 import rocamadre.api.platform.coverage
 import rocamadre.api.platform.endpoints
+import rocamadre.api.platform.models
 import rocamadre.api.platform.tokenize  # noqa: F401

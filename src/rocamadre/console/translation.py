@@ -60,7 +60,7 @@ class Translator:
         self.language = language
         self._texts = catalog(language)
 
-    def __call__(self, name: str, **values: Any) -> str:
+    def __call__(self, name: str, /, **values: Any) -> str:
         """The text of a name, its `{}` filled in.
 
         Raises:

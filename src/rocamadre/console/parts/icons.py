@@ -31,5 +31,15 @@ ICONS = {
     "code": _draw("M8 7l-5 5 5 5M16 7l5 5-5 5M14 4l-4 16"),
     "batch": _draw("M4 6h16M4 12h16M4 18h10"),
     "search": _draw("M10.5 4a6.5 6.5 0 100 13 6.5 6.5 0 000-13z", "M15.5 15.5L21 21"),
+    "send": _draw("M12 19V5", "M6 11l6-6 6 6"),
+    "stop": _draw("M7 7h10v10H7z"),
+    "plus": _draw("M12 5v14M5 12h14"),
+    "close": _draw("M6 6l12 12M18 6L6 18"),
+    "sliders": _draw("M4 8h9M17 8h3M15 6v4", "M4 16h3M11 16h9M9 14v4"),
+    "file": _draw("M6 3h8l4 4v14H6z", "M14 3v4h4"),
+    "tokens": _draw("M4 6h5v5H4zM12 6h8v5h-8zM4 14h8v5H4zM15 14h5v5h-5z"),
+    "save": _draw("M5 4h11l3 3v13H5z", "M8 4v5h7V4M8 20v-6h8v6"),
+    "thumb_up": _draw("M7 11v9H4v-9z", "M7 11l4-8c1.5 0 2.5 1 2.5 2.5V9H19a1.5 1.5 0 011.5 1.8l-1.4 7.5A2 2 0 0117 20H7"),
+    "thumb_down": _draw("M7 13V4H4v9z", "M7 13l4 8c1.5 0 2.5-1 2.5-2.5V15H19a1.5 1.5 0 001.5-1.8l-1.4-7.5A2 2 0 0017 4H7"),
 }
 """SVG by name; constants, so that they may be set as HTML."""
