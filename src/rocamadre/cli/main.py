@@ -33,6 +33,7 @@ COMMANDS: dict[str, Entry] = {
     "up": Entry("rocamadre.cli.server:up", "Start the server."),
     "down": Entry("rocamadre.cli.server:down", "Stop the server."),
     "status": Entry("rocamadre.cli.server:status", "Show the server, its models and memory."),
+    "console": Entry("rocamadre.cli.console:console", "Open the web console."),
     "run": Entry("rocamadre.cli.run:run", "Ask a model once."),
     "chat": Entry("rocamadre.cli.chat:chat", "Talk with a model."),
     "explain": Entry("rocamadre.cli.explain:explain", "Show how an answer is made, token by token."),
