@@ -30,6 +30,17 @@ def _gateway(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
                 "20 times" if count == "16" else "",
             )
         )
+    others = {
+        "tools": "Converse with a tool that must be called",
+        "openai": "/v1/chat/completions",
+        "openai_responses": "/v1/responses, not stored",
+        "anthropic": "/anthropic/v1/messages",
+    }
+    rows += [
+        (f"{text}, requests/s, 16 at a time", f"{figures[name]['16']['requests_per_s']['median']:,.0f}", "")
+        for name, text in others.items()
+        if name in figures
+    ]
     rows.append(("p50 with one client", f"{figures['rocamadre']['1']['p50_ms']['median']:.2f} ms", "under 2 ms"))
     return rows
 
@@ -92,12 +103,102 @@ def _fuzz(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [(f"{figures['requests']:,} generated and damaged requests", found, "0")]
 
 
+def _tools(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    rows = []
+    for name, text in (("structured_output", "as structured output"), ("tool_calls", "as a tool's input")):
+        found = figures["random_schemas"][name]
+        cut = found.get("max_tokens", 0)
+        ended = found["schemas"] - cut
+        rows.append(
+            (
+                f"{found['schemas']} random schemas {text}, {figures['max_tokens']:,} tokens",
+                f"{found.get('valid', 0)} of {ended} that ended by themselves are valid; {cut} cut by the limit "
+                f"({found['share_cut_by_the_limit']:.1%})",
+                "all; at most 5 % cut",
+            )
+        )
+    cost = figures["overhead"]
+    for name, text in (("json_by_schema", "JSON by a schema"), ("text_that_may_call", "text that may become a call")):
+        ratio = cost[f"{name}_over_free_text"]
+        rows.append(
+            (
+                f"time per token of {text}, beside free text",
+                f"{ratio['median']:.2f} times (runs {ratio['min']:.2f} to {ratio['max']:.2f})",
+                "aim: 1.1",
+            )
+        )
+    cache = figures["prefix_cache"]
+    rows.append(
+        (
+            f"first token after a prefix of {cache['prefix_tokens']:,} tokens, second time",
+            f"{cache['first_token_ms']['warm']['median']:.0f} ms instead of "
+            f"{cache['first_token_ms']['cold']['median']:.0f} ms: {cache['times_faster']['median']:.0f} times faster",
+            "3 times",
+        )
+    )
+    return rows
+
+
+def _batch(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    kills = figures["fire"]["kills"]
+    return [
+        (
+            f"{figures['records']:,} records, {sum(kills.values())} kill -9 of worker and server",
+            f"{len(figures['faults'])} lost, repeated or wrong, in {figures['fire']['seconds']:.0f} s",
+            "0",
+        ),
+        ("records/s without kills, once running", f"{figures['peace']['records_per_s_once_running']:,}", ""),
+    ]
+
+
+def _s3(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    share, memory = figures["share_of_discarding"], figures["server_memory_megabytes"]
+    speed = figures["megabytes_per_second"]
+    rates = ", ".join(f"{name} {values['median']:,.0f} MB/s" for name, values in speed.items())
+    return [
+        (
+            f"boto3 upload of {figures['megabytes']:,} MiB in parts, beside a server that throws the bytes away",
+            f"{share['median']:.0%} (runs {share['min']:.0%} to {share['max']:.0%}): {rates}",
+            "60 %",
+        ),
+        ("server memory before and at most", f"{memory['before']:.0f} and {memory['peak']:.0f} MB", "flat"),
+        (
+            f"{figures['kills']:,} kill -9 during puts ({figures['puts_answered']:,} answered)",
+            f"{figures['torn_objects']} torn, {figures['answered_puts_lost']} answered and lost, "
+            f"{figures['files_that_belong_to_nothing']} files left over",
+            "0",
+        ),
+    ]
+
+
+def _soak(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    memory = figures["memory_mb"]
+    return [
+        (
+            f"{figures['minutes']:g} minutes at {figures['kept_rate_per_s']:,.0f} requests/s "
+            f"(highest found: {figures['highest_rate_per_s']:,.0f})",
+            f"{figures['requests']:,} requests, {sum(figures['errors'].values())} errors",
+            "0 errors",
+        ),
+        (
+            "memory, second and last quarter",
+            f"{memory['second_quarter']:.0f} and {memory['last_quarter']:.0f} MB ({figures['growth']:+.1%})",
+            "at most +5 %",
+        ),
+        ("p50, p99", f"{figures['p50_ms']:g} ms, {figures['p99_ms']:g} ms", ""),
+    ]
+
+
 SECTIONS = {
     "gateway": _gateway,
     "generation": _generation,
     "embeddings": _embeddings,
     "streams": _streams,
     "startup": _startup,
+    "tools": _tools,
+    "batch": _batch,
+    "s3": _s3,
+    "soak": _soak,
     "fuzz": _fuzz,
 }
 
@@ -111,6 +212,8 @@ def page() -> str:
         "depend on the machine; ratios are taken in the same run. `python -m benchmarks.summary` writes this page.",
     ]
     for name, rows_of in SECTIONS.items():
+        if not (RESULTS / f"{name}.json").exists():
+            continue
         figures = _load(name)
         place = figures["machine"]
         lines += [
