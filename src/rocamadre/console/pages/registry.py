@@ -38,6 +38,7 @@ _PAGES = "rocamadre.console.pages"
 
 PAGES: tuple[Entry, ...] = (
     Entry("/", f"{_PAGES}.home:build", "home", "home"),
+    Entry("/playground", f"{_PAGES}.playground:build", "playground", "chat"),
     Entry("/models", f"{_PAGES}.models:build", "models", "models"),
     Entry("/models/{model:path}", f"{_PAGES}.model:build", "model", below="models"),
     Entry("/activity", f"{_PAGES}.activity:build", "activity", "activity"),

@@ -39,7 +39,7 @@ ICONS = {
     "file": _draw("M6 3h8l4 4v14H6z", "M14 3v4h4"),
     "tokens": _draw("M4 6h5v5H4zM12 6h8v5h-8zM4 14h8v5H4zM15 14h5v5h-5z"),
     "save": _draw("M5 4h11l3 3v13H5z", "M8 4v5h7V4M8 20v-6h8v6"),
-    "thumb_up": _draw("M7 11v9H4v-9z", "M7 11l4-8c1.5 0 2.5 1 2.5 2.5V9H19a1.5 1.5 0 011.5 1.8l-1.4 7.5A2 2 0 0117 20H7"),
-    "thumb_down": _draw("M7 13V4H4v9z", "M7 13l4 8c1.5 0 2.5-1 2.5-2.5V15H19a1.5 1.5 0 001.5-1.8l-1.4-7.5A2 2 0 0017 4H7"),
+    "thumb_up": _draw("M7 11v9H4v-9z", "M7 11l4-8c1.5 0 2.5 1 2.5 2.5V9h6.5L19 19l-2 1H7"),
+    "thumb_down": _draw("M7 13V4H4v9z", "M7 13l4 8c1.5 0 2.5-1 2.5-2.5V15h6.5L19 5l-2-1H7"),
 }
 """SVG by name; constants, so that they may be set as HTML."""

@@ -119,10 +119,12 @@ class Reading(NamedTuple):
     """A text in tokens.
 
     Attributes:
+        prompt: What it stands after.
         before: All that stands before the first of them.
         tokens: At most `MOST_TOKENS`; none when the model reports no log-probabilities.
     """
 
+    prompt: str
     before: str
     tokens: list[Token]
 
@@ -150,7 +152,7 @@ async def read_tokens(api: Api, model: str, prompt: str, text: str) -> Reading:
     wanted = after(tokens, len(prompt))
     # The first may begin within the prompt, where the model reads its end and the beginning of the text as one token.
     begins = sum(len(token.text) for token in tokens[: len(tokens) - len(wanted)])
-    return Reading(whole[:begins], wanted[:MOST_TOKENS])
+    return Reading(prompt, whole[:begins], wanted[:MOST_TOKENS])
 
 
 async def next_token(api: Api, model: str, prompt: str) -> tuple[Candidate, ...]:

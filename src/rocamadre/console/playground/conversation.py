@@ -64,7 +64,7 @@ def document_name(file_name: str) -> str:
     return " ".join(_OUTSIDE_NAME.sub(" ", stem).split())[:200].strip() or "document"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ToolCall:
     """A tool that the model called.
 
@@ -103,7 +103,7 @@ class ToolCall:
         return {"toolResult": found}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Answer:
     """What a model said, and how long it took.
 
@@ -174,14 +174,20 @@ class Answer:
         ]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Exchange:
-    """A question and its answer; a question without text carries results of tools only."""
+    """A question and its answer.
+
+    Attributes:
+        question: Empty where results of tools are all there is.
+        prompt: The raw text that was continued, where it is no turn of a conversation.
+    """
 
     question: str
     documents: tuple[Document, ...] = ()
     results: tuple[ToolCall, ...] = ()
     answer: Answer = field(default_factory=Answer)
+    prompt: str = ""
 
     def content(self) -> list[Json]:
         """The question's content blocks."""

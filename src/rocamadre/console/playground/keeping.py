@@ -25,8 +25,10 @@ _THERE = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 def conversation_row(frame: Frame, exchanges: Sequence[Exchange]) -> Json:
     """A conversation, its last answer included, in the form in which Amazon Bedrock takes data to tune models on.
 
-    Documents are named, not kept.
+    Documents are named, not kept. A raw prompt makes a row of `prompt` and `completion`.
     """
+    if exchanges[-1].prompt:
+        return {"prompt": exchanges[-1].prompt, "completion": exchanges[-1].answer.text}
     messages = messages_of([*exchanges, Exchange("")])
     for message in messages:
         for block in message["content"]:

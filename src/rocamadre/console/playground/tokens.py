@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ MOST_CHARACTERS = 16_000
 UNREADABLE = "\ufffd"
 """In a piece that holds part of a letter only."""
 
+_MARK = re.compile(r"<\|[^|]*\|>|</s>|<eos>|<end_of_turn>")
 _SHADES = (0.01, 0.05, 0.2, 0.5, 0.8)
 
 
@@ -99,6 +101,15 @@ def after(tokens: Sequence[Token], start: int) -> list[Token]:
         if end > start:
             found.append(token)
     return found
+
+
+def ends(piece: str) -> bool:
+    """Whether a piece is a mark that ends a turn, so that nothing can follow it.
+
+    >>> ends("<|im_end|>"), ends("</s>"), ends("end")
+    (True, True, False)
+    """
+    return bool(_MARK.fullmatch(piece))
 
 
 def visible(piece: str) -> str:

@@ -1,0 +1,220 @@
+"""The panel beside a conversation: how tokens are picked, what could come next, tools, the form of answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from nicegui import background_tasks
+
+from rocamadre.console.failures import ApiFailure
+from rocamadre.console.page import Page
+from rocamadre.console.parts.distribution import Distribution
+from rocamadre.console.parts.elements import Tag, box, set_attributes, tag, text
+from rocamadre.console.parts.inputs import free_number, free_text, slider
+from rocamadre.console.parts.states import failed
+from rocamadre.console.playground.asking import next_token
+from rocamadre.console.playground.conversation import Frame, Json, read_schema, read_tools
+from rocamadre.console.playground.parameters import BOUNDS, MOST_SEED, Parameters
+
+_PAUSE_S = 0.35
+_TOOL_EXAMPLE = """[{"toolSpec": {"name": "weather", "description": "Weather of a city",
+  "inputSchema": {"json": {"type": "object",
+    "properties": {"city": {"type": "string"}}, "required": ["city"]}}}}]"""
+_SCHEMA_EXAMPLE = """{"type": "object", "properties": {"answer": {"type": "string"}},
+ "required": ["answer"], "additionalProperties": false}"""
+
+
+class SettingsPanel:
+    """What goes with every question, as the visitor has set it.
+
+    Args:
+        page: The visit.
+        parameters: To begin with.
+        on_change: Called after each change of a parameter.
+    """
+
+    def __init__(self, page: Page, parameters: Parameters, on_change: Callable[[], None]) -> None:
+        self._page = page
+        self._on_change = on_change
+        self.parameters = parameters
+        self._system = ""
+        self._tools: tuple[Json, ...] = ()
+        self._schema = ""
+        self._wrong: dict[str, Tag] = {}
+        self.next = NextToken(page)
+        t = page.t
+        with box("fold", name="details", open=True):
+            tag("summary", t("playground.system"))
+            free_text(t("playground.system_label"), self._take_system, lines=3, hint=t("playground.system_hint"))
+        with box("fold", name="details", open=True):
+            tag("summary", t("playground.parameters"))
+            with box("section"):
+                self._sliders()
+        with box("fold", name="details", open=True) as fold:
+            tag("summary", t("playground.next_token"))
+            self.next.build()
+        fold.on("toggle", lambda event: self.next.show(event.args is True), js_handler="(e) => emit(e.target.open)")
+        with box("fold", name="details"):
+            tag("summary", t("playground.tools"))
+            self._json("tools", self._take_tools, _TOOL_EXAMPLE)
+        with box("fold", name="details"):
+            tag("summary", t("playground.schema"))
+            self._json("schema", self._take_schema, _SCHEMA_EXAMPLE)
+
+    def frame(self) -> Frame:
+        """What goes with a question."""
+        return Frame(self._system, self.parameters, self._tools, self._schema)
+
+    @property
+    def wrong(self) -> bool:
+        """Whether something was written that cannot be read."""
+        return any(message.text for message in self._wrong.values())
+
+    def _sliders(self) -> None:
+        t = self._page.t
+        for name, bounds in BOUNDS.items():
+            slider(
+                t(f"playground.{name}"),
+                partial(self._take, name),
+                value=getattr(self.parameters, name),
+                least=bounds.least,
+                most=bounds.most,
+                step=bounds.step,
+                hint=t(f"playground.{name}_hint"),
+            )
+        seed = self.parameters.seed
+        free_number(
+            t("playground.seed"),
+            lambda value: self._take("seed", value),
+            value="" if seed is None else str(seed),
+            least=0,
+            most=MOST_SEED,
+            placeholder=t("playground.seed_hint"),
+        )
+        free_text(
+            t("playground.stop"),
+            lambda value: self._take("stop", value),
+            value="\n".join(self.parameters.stop),
+            lines=2,
+            hint=t("playground.stop_hint"),
+        )
+
+    def _json(self, name: str, take: Callable[[str], None], example: str) -> None:
+        t = self._page.t
+
+        def told(written: str) -> None:
+            message = ""
+            try:
+                take(written)
+            except (ValueError, RecursionError) as error:
+                message = t(f"playground.{name}_wrong", reason=str(error)[:200])
+            self._wrong[name].set_text(message)
+            set_attributes(field, aria_invalid=bool(message))
+
+        field = free_text(
+            t(f"playground.{name}_label"), told, lines=5, placeholder=example, hint=t(f"playground.{name}_hint")
+        )
+        field.classes("mono")
+        self._wrong[name] = text("", classes="wrong small", id_=f"wrong-{name}", role="alert")
+        set_attributes(field, aria_describedby=f"wrong-{name}")
+
+    def _take(self, name: str, written: str) -> None:
+        self.parameters = self.parameters.changed(name, written)
+        self.next.redraw(self.parameters)
+        self._on_change()
+
+    def _take_system(self, written: str) -> None:
+        self._system = written.strip()
+        self._on_change()
+
+    def _take_tools(self, written: str) -> None:
+        self._tools = ()
+        self._tools = read_tools(written)
+
+    def _take_schema(self, written: str) -> None:
+        self._schema = ""
+        self._schema = read_schema(written)
+
+
+class NextToken:
+    """What could come next, asked for while it is open.
+
+    Args:
+        page: The visit.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._open = True
+        self._task: asyncio.Task[None] | None = None
+        self._asked: tuple[str, str] = ("", "")
+        self._want: Callable[[], Any] | None = None
+
+    def build(self) -> None:
+        """Draw it."""
+        t = self._page.t
+        self._hint = text(t("playground.next_empty"), classes="faint small")
+        self._failure = box("region")
+        self._distribution = Distribution(t)
+        set_attributes(self._distribution.place, hidden=True)
+
+    def show(self, opened: bool) -> None:
+        """It was opened or closed."""
+        self._open = opened
+        if opened and self._want is not None:
+            self.ask(self._want, Parameters() if self._parameters is None else self._parameters)
+
+    _parameters: Parameters | None = None
+
+    def redraw(self, parameters: Parameters) -> None:
+        """Show what other parameters make of it."""
+        self._parameters = parameters
+        self._distribution.redraw(parameters.settings())
+
+    def ask(self, want: Callable[[], Any], parameters: Parameters) -> None:
+        """Ask a moment from now, unless something newer comes.
+
+        Args:
+            want: Gives the model and the prompt; may raise `ApiFailure`.
+            parameters: To draw with.
+        """
+        self._want, self._parameters = want, parameters
+        if self._task is not None:
+            self._task.cancel()
+        if self._open:
+            self._task = background_tasks.create(self._ask(want), name="playground next token")
+
+    async def _ask(self, want: Callable[[], Any]) -> None:
+        await asyncio.sleep(_PAUSE_S)
+        t = self._page.t
+        failure: ApiFailure | None = None
+        try:
+            model, prompt = await want()
+            if (model, prompt) == self._asked:
+                return
+            top = await next_token(self._page.api, model, prompt) if prompt else ()
+        except ApiFailure as error:
+            failure, model, prompt, top = error, "", "", ()
+        if self._hint.is_deleted:
+            return
+        self._asked = (model, prompt)
+        self._failure.clear()
+        if failure is not None:
+            with self._failure:
+                failed(self._page, failure, self._again)
+        self._hint.set_text(
+            t("playground.next_of", model=model)
+            if top
+            else t("playground.next_missing" if prompt else "playground.next_empty")
+        )
+        set_attributes(self._hint, hidden=failure is not None)
+        set_attributes(self._distribution.place, hidden=not top)
+        if top:
+            self._distribution.fill(top, (self._parameters or Parameters()).settings())
+
+    async def _again(self) -> None:
+        if self._want is not None:
+            self.ask(self._want, self._parameters or Parameters())
