@@ -48,7 +48,7 @@ env:
 
 test: export ROCA_TEST_ALL = 1
 test:
-	@$(ENVIRONMENT) test clients oldest
+	@$(ENVIRONMENT) test clients frameworks oldest
 	@$(ROCA) models prepare
 	@$(MAKE) check oldest
 	$(BIN)/python -m pytest -n $(WORKERS) -W error

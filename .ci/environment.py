@@ -51,6 +51,9 @@ ROLES = {
     "run": Role(".venv", ("-e", "."), "constraints.txt"),
     "test": Role(".venv", ("-e", ".[test,train,telemetry]"), "constraints.txt", torch=True, contains=("run",)),
     "clients": Role(".venv-clients", ("aioboto3",), "constraints-clients.txt"),
+    "frameworks": Role(
+        ".venv-frameworks", ("--no-compile", "-r", "constraints-frameworks.txt"), "constraints-frameworks.txt", venv=False
+    ),
     "oldest": Role(".venv-oldest", OLDEST, venv=False),
     "newest": Role(".venv-newest", ("botocore", "boto3", "s3transfer"), venv=False),
 }

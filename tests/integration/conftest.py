@@ -85,6 +85,19 @@ def fake_server(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Ite
 
 
 @pytest.fixture(scope="session")
+def scripted_server(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Iterator[Running]:
+    """The same, and it answers what the suites of frameworks ask as only a model could; see frameworks/rules.toml."""
+    rules = checkout / "tests" / "integration" / "frameworks" / "rules.toml"
+    fake = "rocamadre.fake-v1:0"
+    home = tmp_path_factory.mktemp("scripted")
+    found, _ = launch(
+        home, checkout, server__strict="true", catalog__default_model=fake, catalog__fake_rules=str(rules)
+    )
+    yield Running(found.address, found.pid, home)
+    stop_server(home, found)
+
+
+@pytest.fixture(scope="session")
 def server_url(server: Running) -> str:
     """Address of the open server."""
     return server.address

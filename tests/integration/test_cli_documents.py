@@ -54,11 +54,15 @@ def test_each_program_of_the_clients_pages(checkout, server, needs, request, tmp
     needs(list((checkout / "models" / "roca-mini").glob("*.gguf")), "the model roca-mini is not there")
     needs((checkout / ".roca" / "models" / "all-minilm-l6-v2").is_dir(), "MiniLM is not prepared")
     python = request.getfixturevalue("clients_python") if "aioboto3" in program else sys.executable
+    added = environment(server, tmp_path)
+    if re.search("^(?:import|from) (?:litellm|strands|llama_index)", program, re.M):
+        needs((checkout / ".venv-frameworks").is_dir(), ".venv-frameworks is not installed")
+        added["PYTHONPATH"] = str(checkout / ".venv-frameworks")
     file = tmp_path / "app.py"
     file.write_text(program.replace("http://127.0.0.1:4599", server.address))
     shown = subprocess.run(
         [str(python), str(file)],
-        env=environment(server, tmp_path),
+        env=added,
         capture_output=True,
         text=True,
         timeout=100,

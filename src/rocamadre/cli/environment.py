@@ -59,6 +59,8 @@ def program_environment(
         "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": f"{address}/anthropic",
         "ANTHROPIC_BASE_URL": f"{address}/anthropic",
         "OPENAI_BASE_URL": f"{address}/v1",
+        # LiteLLM fetches a list of prices from the internet when it is imported; it has one of its own.
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "NO_PROXY": _joined(environment.get("NO_PROXY") or environment.get("no_proxy", "")),
     }
     added["no_proxy"] = added["NO_PROXY"]
