@@ -19,6 +19,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials as Signing
 from botocore.eventstream import EventStreamBuffer, ParserError
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
 
 from rocamadre.console.failures import UNREACHABLE, ApiFailure
 
@@ -248,7 +249,7 @@ def failure_of(error: ClientError | BotoCoreError) -> ApiFailure:
         return ApiFailure(
             str(told.get("Message", ""))[:_MESSAGE_LENGTH], code=str(told.get("Code", "")), status=int(status)
         )
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, HTTPClientError | NoConnection):
         return ApiFailure(str(error)[:_MESSAGE_LENGTH], code=UNREACHABLE)
     return ApiFailure(str(error)[:_MESSAGE_LENGTH], code=type(error).__name__)
 

@@ -85,6 +85,8 @@ def build_application(settings: Settings, address: str) -> Guard:
     app.colors(primary="#0b6bcb")
     # NiceGUI would log and show the sentences of exceptions, which may quote what people typed.
     logging.getLogger("nicegui").setLevel(logging.CRITICAL)
+    # Each WebSocket's address, which names its visitor, at each connection.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     app.on_exception(_log_failure)
     app.on_page_exception(_show_failure)
     ui.run_with(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from nicegui import ui
-
 from rocamadre.console.page import THEMES, Page
 from rocamadre.console.pages.registry import PAGES, Entry
 from rocamadre.console.parts.elements import Tag, box, choice_field, heading, icon, link, set_attributes, tag, text
@@ -78,7 +76,7 @@ def _theme(page: Page) -> None:
 def _language(page: Page) -> None:
     def choose(language: str) -> None:
         if language in LANGUAGES:
-            ui.run_javascript(
+            page.client.run_javascript(
                 f'document.cookie = "{LANGUAGE_COOKIE}={language}; path=/; max-age={_YEAR_S}; samesite=lax";'
                 "location.reload();"
             )

@@ -40,6 +40,8 @@ def to_safe_html(source: str, *, below: int = 2) -> str:
         attributes={name: set(names) for name, names in _ATTRIBUTES.items()},
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer",
+        # What is wider than the page is scrolled, with the keyboard too.
+        set_tag_attribute_values={"pre": {"tabindex": "0"}, "table": {"tabindex": "0"}},
     )
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from nicegui import ui
-
 from rocamadre.console.page import Page, address
 from rocamadre.console.parts.elements import Tag, box, button, set_attributes, tag, text, text_field
 
@@ -103,7 +101,7 @@ class Table(Generic[Row]):
             part=str(self._part) if self._part > 1 else "",
         )
         # Percent-encoded by then, and a JSON string is a JavaScript one.
-        ui.run_javascript(f"history.replaceState(null, '', {json.dumps(where)});")
+        self._page.client.run_javascript(f"history.replaceState(null, '', {json.dumps(where)});")
 
     def _chosen(self) -> list[Row]:
         rows = list(self._rows)
