@@ -9,11 +9,23 @@ from typing import Any
 from nicegui import ui
 from nicegui.events import GenericEventArguments, UploadEventArguments
 
+from rocamadre.console.failures import ApiFailure
 from rocamadre.console.page import Page, address
 from rocamadre.console.pages.playground_code import CodeDialog
 from rocamadre.console.pages.playground_lane import Lane
 from rocamadre.console.pages.playground_settings import SettingsPanel
-from rocamadre.console.parts.elements import box, button, choice_field, heading, icon, set_attributes, tag, text
+from rocamadre.console.parts.elements import (
+    Handler,
+    Tag,
+    box,
+    button,
+    choice_field,
+    heading,
+    icon,
+    set_attributes,
+    tag,
+    text,
+)
 from rocamadre.console.parts.inputs import listen
 from rocamadre.console.parts.states import empty, region
 from rocamadre.console.parts.turns import chips
@@ -50,6 +62,14 @@ _SEND = """() => {
     emit(field.value);
     if (!field.dataset.keep) field.value = "";
 }"""
+# Wide pages begin with the settings beside the conversation, narrow ones without.
+_SETTINGS = """(event) => {
+    const desk = document.querySelector(".desk"), settings = desk.querySelector(".settings");
+    const shown = getComputedStyle(settings).display !== "none";
+    desk.dataset.settings = shown ? "hidden" : "shown";
+    event.currentTarget.setAttribute("aria-expanded", String(!shown));
+    if (!shown && settings.getBoundingClientRect().top < 0) settings.scrollIntoView();
+}"""
 _GROW = "(event) => { const f = event.target; f.style.height = 'auto'; f.style.height = f.scrollHeight + 2 + 'px'; }"
 # Escape stops; the page follows an answer as long as its end is in sight.
 _BEGIN = """
@@ -72,6 +92,8 @@ if (!window.rocaPlayground) {
     };
     watch();
 }
+const shown = getComputedStyle(document.querySelector(".settings")).display !== "none";
+document.querySelector(".settings-switch").setAttribute("aria-expanded", String(shown));
 document.getElementById("composer")?.focus({preventScroll: true});
 """
 
@@ -87,6 +109,16 @@ def _show(page: Page, models: list[Choosable]) -> None:
         empty(page.t("playground.no_models"), page.t("playground.no_models_hint"))
         return
     Playground(page, [model.id for model in models])
+
+
+def _short(model: str) -> str:
+    """What tells a model from others, first.
+
+    >>> _short("rocamadre.roca-mini-v1:0"), _short("us.amazon.nova-lite-v1:0")
+    ('roca-mini-v1:0 · rocamadre', 'us.amazon.nova-lite-v1:0')
+    """
+    owner, dot, name = model.partition(".")
+    return f"{name} · {owner}" if dot and "." not in name and "/" not in model else model
 
 
 class Playground:
@@ -114,7 +146,7 @@ class Playground:
                 self._lanes_box = box("lanes")
                 self._welcome = box("welcome")
                 self._composer()
-            with tag("aside", classes="settings card", aria_label=t("playground.settings")) as self._aside:
+            with tag("aside", classes="settings card", aria_label=t("playground.settings")):
                 self.settings = SettingsPanel(page, view.parameters, self._changed)
         self._code = CodeDialog(page, self._asked)
         self._draw_welcome()
@@ -127,6 +159,10 @@ class Playground:
     def frame(self) -> Frame:
         """What goes with every question."""
         return self.settings.frame()
+
+    def refused(self, failure: ApiFailure) -> None:
+        """An answer was refused: said where it was written, when that is in the settings."""
+        self.settings.refused(failure)
 
     def settled(self) -> None:
         """An answer has begun or ended."""
@@ -151,11 +187,17 @@ class Playground:
                     made.on("click", partial(self._choose_mode, mode), args=[])
                     self._modes[mode] = made
             with box("row"):
-                self._add = button(t("playground.add_model"), self._add_model, kind="quiet", symbol="plus")
-                button(t("playground.new"), self._clear, kind="quiet", symbol="refresh")
-                button(t("playground.view_code"), self._show_code, kind="quiet", symbol="code")
-                self._toggle = button(t("playground.settings"), self._toggle_settings, kind="quiet", symbol="sliders")
-                set_attributes(self._toggle, aria_expanded=True)
+                self._add = self._tool("add_model", self._add_model, "plus")
+                self._tool("new", self._clear, "refresh")
+                self._tool("view_code", self._show_code, "code")
+                self._tool("settings", lambda: None, "sliders", kind="quiet settings-switch").on(
+                    "click", js_handler=_SETTINGS
+                )
+
+    def _tool(self, name: str, on_click: Handler, symbol: str, *, kind: str = "quiet") -> Tag:
+        label = self.page.t(f"playground.{name}")
+        # Narrow pages show the drawing only; the label is still what it is called.
+        return button(label, on_click, kind=kind, symbol=symbol, label=label)
 
     def _composer(self) -> None:
         t = self.page.t
@@ -177,6 +219,7 @@ class Playground:
                         box_ = tag("input", type="checkbox")
                         tag("span", t("playground.template"))
                     box_.on("change", self._take_template, js_handler="(event) => emit(event.target.checked)")
+                    tag("span", t("playground.keys"), classes="faint small keys")
                     self._status = tag("span", "", classes="faint small", role="status")
                 with box("row"):
                     self._stop = button(
@@ -192,10 +235,11 @@ class Playground:
             auto_upload=True,
             max_file_size=MOST_DOCUMENT_BYTES,
             on_upload=self._take_file,
-            on_rejected=lambda: self._told.set_text(t("playground.file_too_large", size=t.size(MOST_DOCUMENT_BYTES))),
+            on_rejected=self._reject_file,
         ).classes("uploader")
         uploader.props["accept"] = ",".join(f".{each}" for each in DOCUMENT_FORMATS)
-        self._attach = tag("button", classes="button quiet", type="button", title=t("playground.attach_hint"))
+        self._attach = tag("button", classes="button quiet attach", type="button", title=t("playground.attach_hint"))
+        set_attributes(self._attach, aria_label=t("playground.attach"))
         with self._attach:
             icon("file")
             tag("span", t("playground.attach"))
@@ -222,7 +266,7 @@ class Playground:
         with lane.head:
             choice_field(
                 t("playground.model"),
-                {each: each for each in self._models},
+                {each: _short(each) for each in self._models},
                 value=model,
                 on_change=partial(self._choose_model, lane),
                 classes="compact lane-model",
@@ -300,10 +344,8 @@ class Playground:
     async def _take_file(self, event: UploadEventArguments) -> None:
         t, name = self.page.t, event.file.name
         sent = sum(len(exchange.documents) for exchange in self._lanes[0].exchanges["chat"])
-        if not document_format(name):
-            self._told.set_text(t("playground.file_format", name=name[:200], formats=", ".join(DOCUMENT_FORMATS)))
-        elif event.file.size() > MOST_DOCUMENT_BYTES:
-            self._told.set_text(t("playground.file_too_large", size=t.size(MOST_DOCUMENT_BYTES)))
+        if not document_format(name) or event.file.size() > MOST_DOCUMENT_BYTES:
+            self._reject_file()
         elif len(self._documents) + sent >= MOST_DOCUMENTS:
             self._told.set_text(t("playground.files_too_many", count=MOST_DOCUMENTS))
         else:
@@ -313,6 +355,11 @@ class Playground:
             self._documents.append(Document(name, made, document_format(name), await event.file.read()))
             self._told.set_text("")
             self._show_documents()
+
+    def _reject_file(self) -> None:
+        t = self.page.t
+        told = t("playground.file_rejected", size=t.size(MOST_DOCUMENT_BYTES), formats=", ".join(DOCUMENT_FORMATS))
+        self._told.set_text(told)
 
     def _show_documents(self) -> None:
         def drop(document: Document) -> None:
@@ -358,12 +405,6 @@ class Playground:
         set_attributes(self._template, hidden=chat)
         self._desk.classes(add="" if chat else "single", remove="single" if chat else "")
         self.settled()
-
-    def _toggle_settings(self) -> None:
-        hidden = not self._aside.props.get("hidden")
-        set_attributes(self._aside, hidden=hidden)
-        set_attributes(self._toggle, aria_expanded=not hidden)
-        self._desk.classes(add="alone" if hidden else "", remove="" if hidden else "alone")
 
     # What follows
 

@@ -45,6 +45,9 @@ class Desk(Protocol):
     def settled(self) -> None:
         """An answer has begun or ended."""
 
+    def refused(self, failure: ApiFailure) -> None:
+        """A question was refused."""
+
 
 class Lane:
     """A column, drawn where it is made.
@@ -150,6 +153,7 @@ class Lane:
         except ApiFailure as failure:
             t = self.desk.page.t
             answer.failure = t("states.unreachable") if failure.unreachable else failure.message or failure.code
+            self.desk.refused(failure)
         except asyncio.CancelledError:
             answer.stopped = True
         finally:

@@ -12,7 +12,7 @@ from nicegui import background_tasks
 from rocamadre.console.failures import ApiFailure
 from rocamadre.console.page import Page
 from rocamadre.console.parts.distribution import Distribution
-from rocamadre.console.parts.elements import Tag, box, set_attributes, tag, text
+from rocamadre.console.parts.elements import box, set_attributes, tag, text
 from rocamadre.console.parts.inputs import free_number, free_text, slider
 from rocamadre.console.parts.states import failed
 from rocamadre.console.playground.asking import next_token
@@ -43,26 +43,26 @@ class SettingsPanel:
         self._system = ""
         self._tools: tuple[Json, ...] = ()
         self._schema = ""
-        self._wrong: dict[str, Tag] = {}
+        self._fields: dict[str, _JsonField] = {}
         self.next = NextToken(page)
         t = page.t
         with box("fold", name="details", open=True):
             tag("summary", t("playground.system"))
-            free_text(t("playground.system_label"), self._take_system, lines=3, hint=t("playground.system_hint"))
+            free_text(t("playground.system_label"), self._take_system, lines=2, hint=t("playground.system_hint"))
         with box("fold", name="details", open=True):
             tag("summary", t("playground.parameters"))
-            with box("section"):
+            with box("section sliders"):
                 self._sliders()
         with box("fold", name="details", open=True) as fold:
             tag("summary", t("playground.next_token"))
             self.next.build()
         fold.on("toggle", lambda event: self.next.show(event.args is True), js_handler="(e) => emit(e.target.open)")
-        with box("fold", name="details"):
-            tag("summary", t("playground.tools"))
-            self._json("tools", self._take_tools, _TOOL_EXAMPLE)
-        with box("fold", name="details"):
-            tag("summary", t("playground.schema"))
-            self._json("schema", self._take_schema, _SCHEMA_EXAMPLE)
+        with box("fold", name="details", open=bool(parameters.stop or parameters.seed is not None)):
+            tag("summary", t("playground.more"))
+            with box("section"):
+                self._chance()
+        self._fields["tools"] = _JsonField(page, "tools", self._take_tools, _TOOL_EXAMPLE)
+        self._fields["schema"] = _JsonField(page, "schema", self._take_schema, _SCHEMA_EXAMPLE)
 
     def frame(self) -> Frame:
         """What goes with a question."""
@@ -71,7 +71,15 @@ class SettingsPanel:
     @property
     def wrong(self) -> bool:
         """Whether something was written that cannot be read."""
-        return any(message.text for message in self._wrong.values())
+        return any(field.unreadable for field in self._fields.values())
+
+    def refused(self, failure: ApiFailure) -> None:
+        """Say what the server said of tools or schema where they are written."""
+        # Their places in the request are named in the server's sentence.
+        for name, words, value in (("tools", "tool", self._tools), ("schema", "schema", self._schema)):
+            if value and failure.status == 400 and words in failure.message.lower():
+                self._fields[name].tell(failure.message)
+                return
 
     def _sliders(self) -> None:
         t = self._page.t
@@ -85,7 +93,9 @@ class SettingsPanel:
                 step=bounds.step,
                 hint=t(f"playground.{name}_hint"),
             )
-        seed = self.parameters.seed
+
+    def _chance(self) -> None:
+        t, seed = self._page.t, self.parameters.seed
         free_number(
             t("playground.seed"),
             lambda value: self._take("seed", value),
@@ -101,25 +111,6 @@ class SettingsPanel:
             lines=2,
             hint=t("playground.stop_hint"),
         )
-
-    def _json(self, name: str, take: Callable[[str], None], example: str) -> None:
-        t = self._page.t
-
-        def told(written: str) -> None:
-            message = ""
-            try:
-                take(written)
-            except (ValueError, RecursionError) as error:
-                message = t(f"playground.{name}_wrong", reason=str(error)[:200])
-            self._wrong[name].set_text(message)
-            set_attributes(field, aria_invalid=bool(message))
-
-        field = free_text(
-            t(f"playground.{name}_label"), told, lines=5, placeholder=example, hint=t(f"playground.{name}_hint")
-        )
-        field.classes("mono")
-        self._wrong[name] = text("", classes="wrong small", id_=f"wrong-{name}", role="alert")
-        set_attributes(field, aria_describedby=f"wrong-{name}")
 
     def _take(self, name: str, written: str) -> None:
         self.parameters = self.parameters.changed(name, written)
@@ -139,6 +130,52 @@ class SettingsPanel:
         self._schema = read_schema(written)
 
 
+class _JsonField:
+    """JSON to paste, with what is wrong about it below.
+
+    Args:
+        page: The visit.
+        name: Of its texts.
+        take: Reads what is written; raises ValueError.
+        example: Shown while it is empty.
+    """
+
+    def __init__(self, page: Page, name: str, take: Callable[[str], None], example: str) -> None:
+        self._page = page
+        self._name = name
+        self._take = take
+        self.unreadable = False
+        t = page.t
+        with box("fold", name="details") as self._fold:
+            tag("summary", t(f"playground.{name}"))
+            self._field = free_text(
+                t(f"playground.{name}_label"),
+                self._told,
+                lines=5,
+                placeholder=example,
+                hint=t(f"playground.{name}_hint"),
+            )
+            self._field.classes("mono")
+            self._message = text("", classes="wrong small", id_=f"wrong-{name}", role="alert")
+        set_attributes(self._field, aria_describedby=f"wrong-{name}")
+
+    def tell(self, message: str) -> None:
+        """Say what is wrong; nothing when it is right."""
+        self._message.set_text(message)
+        set_attributes(self._field, aria_invalid=bool(message))
+        if message:
+            set_attributes(self._fold, open=True)
+
+    def _told(self, written: str) -> None:
+        message = ""
+        try:
+            self._take(written)
+        except (ValueError, RecursionError) as error:
+            message = self._page.t(f"playground.{self._name}_wrong", reason=str(error)[:200])
+        self.unreadable = bool(message)
+        self.tell(message)
+
+
 class NextToken:
     """What could come next, asked for while it is open.
 
@@ -152,6 +189,7 @@ class NextToken:
         self._task: asyncio.Task[None] | None = None
         self._asked: tuple[str, str] = ("", "")
         self._want: Callable[[], Any] | None = None
+        self._parameters: Parameters | None = None
 
     def build(self) -> None:
         """Draw it."""
@@ -165,9 +203,7 @@ class NextToken:
         """It was opened or closed."""
         self._open = opened
         if opened and self._want is not None:
-            self.ask(self._want, Parameters() if self._parameters is None else self._parameters)
-
-    _parameters: Parameters | None = None
+            self.ask(self._want, self._parameters or Parameters())
 
     def redraw(self, parameters: Parameters) -> None:
         """Show what other parameters make of it."""
@@ -195,6 +231,8 @@ class NextToken:
             model, prompt = await want()
             if (model, prompt) == self._asked:
                 return
+            if prompt and not self._asked[1]:
+                self._hint.set_text(t("playground.next_asking"))
             top = await next_token(self._page.api, model, prompt) if prompt else ()
         except ApiFailure as error:
             failure, model, prompt, top = error, "", "", ()

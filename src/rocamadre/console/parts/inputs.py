@@ -77,10 +77,10 @@ def slider(
     """A number to slide, or to write."""
     with box("slider"):
         name = tag("span", label, classes="field-label", title=hint or None)
-        number = tag("input", type="number", min=least, max=most, step=step, classes="slider-number", aria_label=label)
-        _begin_with(number, f"{value:g}")
         made = tag("input", type="range", min=least, max=most, step=step, aria_label=label)
         _begin_with(made, f"{value:g}")
+        number = tag("input", type="number", min=least, max=most, step=step, classes="slider-number", aria_label=label)
+        _begin_with(number, f"{value:g}")
     set_attributes(name, aria_hidden=True)
     told = _told(on_change)
     made.on("input", told, js_handler=_SLIDE, throttle=_SLIDE_S)
