@@ -110,14 +110,18 @@ def _lines(series: Sequence[Series], top: float) -> str:
     drawn = []
     for each in series:
         step = _WIDTH / max(1, len(each.values) - 1)
-        path, pen = [], "M"
+        path, dots, pen = [], [], "M"
         for place, value in enumerate(each.values):
             if value is None:
                 pen = "M"
                 continue
-            path.append(f"{pen}{place * step:.1f} {_HEIGHT - value / top * _HEIGHT:.1f}")
-            if pen == "M":  # A moment alone is still seen.
-                path.append("h2")
+            point = f"{place * step:.1f} {_HEIGHT - value / top * _HEIGHT:.1f}"
+            path.append(pen + point)
+            if pen == "M" and [*each.values, None][place + 1] is None:
+                dots.append(f"M{point}h.01")  # A moment alone is seen as well.
             pen = "L"
-        drawn.append(f'<path class="line {each.look}" d="{" ".join(path)}" vector-effect="non-scaling-stroke"/>')
+        for look, steps in (("", path), ("dots", dots)):
+            drawn.append(
+                f'<path class="line {each.look} {look}" d="{" ".join(steps)}" vector-effect="non-scaling-stroke"/>'
+            )
     return "".join(drawn)

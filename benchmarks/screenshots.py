@@ -1,0 +1,146 @@
+"""Pictures of every page of the console: `python -m benchmarks.screenshots FOLDER [--docs]`.
+
+Both themes, three languages, wide and narrow, of a server of its own on which something has happened. `--docs` writes
+the few small ones of `docs/console/` instead. Needs chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import itertools
+import json
+import shutil
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, sync_playwright
+
+from benchmarks.harness import ROOT, client, server
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PATHS = {
+    "home": "/",
+    "playground": "/playground",
+    "models": "/models",
+    "model": "/models/roca-mini",
+    "activity": "/activity?minutes=5",
+    "calls": "/activity/calls",
+    "missing": "/nowhere",
+}
+SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
+DOCS = (
+    ("home", "light", "en", "wide"),
+    ("models", "light", "en", "wide"),
+    ("activity", "dark", "en", "wide"),
+    ("calls", "light", "es", "wide"),
+    ("home", "dark", "pt", "narrow"),
+)
+_LARGEST_BYTES = 60_000
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's chromium; no browser is downloaded."""
+    program = next((found for found in map(shutil.which, PROGRAMS) if found), None)
+    if program is None:
+        raise SystemExit("chromium is not installed")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def console(**settings: str) -> Iterator[tuple[str, str, int, Path]]:
+    """A server with a console; yields the address of the console and of the server, the server's pid, its home."""
+    wished = {"CONSOLE__ENABLED": "true", "CONSOLE__PORT": "0", "LOG__INVOCATION_FLUSH_S": "0.2"} | settings
+    with server(settings=wished) as (address, pid, home):
+        url = json.loads((home / "server.json").read_text())["console"]
+        urllib.request.urlopen(f"{url}/healthz", timeout=60).read()
+        yield url, address, pid, home
+
+
+def use(address: str) -> None:
+    """Let something happen that pages can show."""
+    s3, bedrock = client("s3", address), client("bedrock", address)
+    s3.create_bucket(Bucket="model-calls")
+    bedrock.put_model_invocation_logging_configuration(loggingConfig={"s3Config": {"bucketName": "model-calls"}})
+    runtime = client("bedrock-runtime", address)
+    for number in range(24):
+        for model in ("rocamadre.fake-v1:0", "amazon.nova-lite-v1:0"):
+            runtime.converse(
+                modelId=model,
+                messages=[{"role": "user", "content": [{"text": f"What is {number} and {number}?"}]}],
+                inferenceConfig={"maxTokens": 16},
+            )
+        time.sleep(0.4)
+    lines = [
+        json.dumps({"recordId": f"r{n}", "modelInput": {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}})
+        for n in range(20)
+    ]
+    s3.put_object(Bucket="model-calls", Key="in/questions.jsonl", Body="\n".join(lines).encode())
+    bedrock.create_model_invocation_job(
+        jobName="twenty-questions",
+        roleArn="arn:aws:iam::123456789012:role/batch",
+        modelId="rocamadre.fake-v1:0",
+        modelInvocationType="Converse",
+        inputDataConfig={"s3InputDataConfig": {"s3Uri": "s3://model-calls/in/questions.jsonl"}},
+        outputDataConfig={"s3OutputDataConfig": {"s3Uri": "s3://model-calls/out/"}},
+    )
+    time.sleep(6)
+
+
+def picture(browser: Browser, url: str, name: str, theme: str, language: str, size: str, *, whole: bool) -> bytes:
+    """One picture, as WebP."""
+    width, height = SIZES[size]
+    context = browser.new_context(viewport={"width": width, "height": height}, locale=language, color_scheme="light")
+    context.add_cookies(
+        [
+            {"name": "roca_theme", "value": theme, "url": url},
+            {"name": "roca_language", "value": language, "url": url},
+        ]
+    )
+    page = context.new_page()
+    page.goto(url + PATHS[name])
+    page.wait_for_selector("h1")
+    page.wait_for_function("document.querySelector('[aria-busy=true], .skeleton') === null")
+    page.wait_for_timeout(300)
+    options: dict[str, Any] = {"format": "webp", "quality": 80 if whole else 70}
+    if whole:
+        tall = page.evaluate("Math.min(4000, document.documentElement.scrollHeight)")
+        options |= {"captureBeyondViewport": True}
+        options |= {"clip": {"x": 0, "y": 0, "width": width, "height": tall, "scale": 1}}
+    found = context.new_cdp_session(page).send("Page.captureScreenshot", options)
+    context.close()
+    return base64.b64decode(found["data"])
+
+
+def main() -> None:
+    """Make them."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("folder", nargs="?", type=Path, default=ROOT / "docs" / "console")
+    arguments.add_argument("--docs", action="store_true")
+    options = arguments.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    wanted = DOCS if options.docs else tuple(itertools.product(PATHS, ("light", "dark"), ("en", "es", "pt"), SIZES))
+    with console() as (url, address, _, _), chromium() as browser:
+        use(address)
+        for name, theme, language, size in wanted:
+            shown = picture(browser, url, name, theme, language, size, whole=not options.docs)
+            if options.docs and len(shown) > _LARGEST_BYTES:
+                raise SystemExit(f"the picture of {name} has {len(shown)} bytes; the repository takes {_LARGEST_BYTES}")
+            (options.folder / f"{name}-{theme}-{language}-{size}.webp").write_bytes(shown)
+            print(f"{name} {theme} {language} {size}: {len(shown):,} bytes")
+
+
+if __name__ == "__main__":
+    main()
