@@ -8,16 +8,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
+from itertools import count
 from typing import Any, Protocol
 
 from nicegui import background_tasks, ui
+from nicegui.events import GenericEventArguments
 
 from rocamadre.console.failures import ApiFailure
 from rocamadre.console.page import Page
 from rocamadre.console.parts.elements import box, button, set_attributes, tag, text, text_field
 from rocamadre.console.parts.states import failed
 from rocamadre.console.parts.token_view import TokenView
-from rocamadre.console.parts.turns import TurnView
+from rocamadre.console.parts.turns import ACTIONS, ON_CLICK, TurnView
 from rocamadre.console.playground.asking import Reading, continue_text, converse, read_tokens, render
 from rocamadre.console.playground.conversation import Answer, Document, Exchange, Frame, ToolCall, plain_turns
 from rocamadre.console.playground.keeping import (
@@ -62,7 +64,8 @@ class Lane:
         self.desk = desk
         self.model = model
         self.exchanges: dict[str, list[Exchange]] = {"chat": [], "prompt": []}
-        self._views: dict[str, list[TurnView]] = {"chat": [], "prompt": []}
+        self._views: dict[int, tuple[Exchange, TurnView]] = {}
+        self._numbers = count()
         self._areas: dict[tuple[TurnView, str], ui.element] = {}
         self._ratings: dict[Exchange, str] = {}
         self._task: asyncio.Task[None] | None = None
@@ -70,6 +73,8 @@ class Lane:
         with self.place:
             self.head = box("lane-head")
             self._turns = {mode: box("turns", role="log", aria_live="off") for mode in self.exchanges}
+        for turns in self._turns.values():
+            turns.on("click", self._clicked, js_handler=ON_CLICK)
         self.show_mode()
 
     @property
@@ -93,8 +98,8 @@ class Lane:
         if mode == "prompt":
             self.clear()
         exchange = Exchange(question, tuple(documents), tuple(results), prompt=question if mode == "prompt" else "")
-        for view in self._views[mode][-1:]:
-            view.hide_again()
+        if self.current:
+            self._view_of(self.current[-1]).past()
         self.exchanges[mode].append(exchange)
         self._start(self._draw(mode, exchange), exchange)
 
@@ -104,7 +109,10 @@ class Lane:
             said = Answer(exchange.answer.text, calls=list(exchange.answer.calls), stop_reason="end_turn")
             mine = Exchange(exchange.question, exchange.documents, exchange.results, said)
             self.exchanges["chat"].append(mine)
-            self._draw("chat", mine).finish()
+            view = self._draw("chat", mine)
+            view.finish()
+            if exchange is not other.exchanges["chat"][-1]:
+                view.past()
 
     def stop(self) -> None:
         """Break the answer off."""
@@ -115,8 +123,8 @@ class Lane:
         """Forget the conversation of this mode."""
         self.stop()
         mode = self.desk.mode
-        self.exchanges[mode].clear()
-        self._views[mode].clear()
+        gone, self.exchanges[mode] = self.exchanges[mode], []
+        self._views = {number: pair for number, pair in self._views.items() if pair[0] not in gone}
         self._areas.clear()
         self._turns[mode].clear()
 
@@ -133,13 +141,19 @@ class Lane:
     def _draw(self, mode: str, exchange: Exchange) -> TurnView:
         with self._turns[mode]:
             view = TurnView(
-                self.desk.page.t,
-                exchange,
-                on_action=lambda name: self._act(name, exchange, view),
-                on_result=lambda _: self._answered(exchange),
+                self.desk.page.t, exchange, number=next(self._numbers), on_result=lambda _: self._answered(exchange)
             )
-        self._views[mode].append(view)
+        self._views[int(view.place.props["data-turn"])] = exchange, view
         return view
+
+    def _view_of(self, exchange: Exchange) -> TurnView:
+        return next(view for each, view in self._views.values() if each is exchange)
+
+    async def _clicked(self, event: GenericEventArguments) -> None:
+        number, _, action = str(event.args).partition(" ")
+        pair = self._views.get(int(number)) if number.isdecimal() else None
+        if pair is not None and action in ACTIONS:
+            await self._act(action, *pair)
 
     def _start(self, view: TurnView, exchange: Exchange, work: Callable[[], Awaitable[None]] | None = None) -> None:
         work = work or partial(self._converse, view, exchange)
@@ -189,14 +203,14 @@ class Lane:
     def _answered(self, exchange: Exchange) -> None:
         """A tool's result was written; once all are there, the model goes on."""
         if not exchange.answer.waiting and not self.busy:
-            for view in self._views["chat"][-1:]:
-                view.finish()
+            self._view_of(exchange).finish()
             self.ask("", results=exchange.answer.calls)
 
     async def _act(self, name: str, exchange: Exchange, view: TurnView) -> None:
         if name == "again":
             if not self.busy and self.current and self.current[-1] is exchange:
                 exchange.answer = Answer()
+                self._forget_areas(view)
                 view.restart()
                 self._start(view, exchange)
         elif name == "tokens":
@@ -253,7 +267,7 @@ class Lane:
         whole = kept if ends(other.text) else kept + other.text
         said = whole[len(reading.prompt) :] if whole.startswith(reading.prompt) else whole[len(reading.before) :]
         answer = exchange.answer = Answer(said, edited=True)
-        self._areas.pop((view, "tokens"), None)
+        self._forget_areas(view)
         view.restart()
         if ends(other.text):
             answer.stop_reason = "end_turn"
@@ -318,6 +332,8 @@ class Lane:
         """An empty place below an answer."""
         if (old := self._areas.pop((view, name), None)) is not None and not old.is_deleted:
             old.delete()
-        with view.below:
-            self._areas[view, name] = box(f"area area-{name}")
+        self._areas[view, name] = view.area().classes(f"area-{name}")
         return self._areas[view, name]
+
+    def _forget_areas(self, view: TurnView) -> None:
+        self._areas = {key: area for key, area in self._areas.items() if key[0] is not view}

@@ -1,4 +1,8 @@
-"""A question and its answer, drawn once and then only filled, so that a long conversation stays light."""
+"""A question and its answer, drawn once and then left alone, so that a conversation of hundreds of turns stays smooth.
+
+Whatever changes on a page makes the browser compare all of its elements. So what is being said is added as plain text,
+past the page's model of itself, and a turn that is over is half a dozen elements without a handler of their own.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,12 @@ from html import escape
 from typing import Any
 
 from nicegui import ui
-from nicegui.events import GenericEventArguments
 
-from rocamadre.console.parts.elements import Tag, box, button, icon, set_attributes, tag, text
+from rocamadre.console.parts.elements import Tag, box, button, icon, tag, text
 from rocamadre.console.parts.figures import badge
 from rocamadre.console.parts.icons import ICONS
 from rocamadre.console.parts.inputs import free_text
-from rocamadre.console.parts.markdown import markdown, to_safe_html
+from rocamadre.console.parts.markdown import markdown
 from rocamadre.console.playground.conversation import Exchange, ToolCall
 from rocamadre.console.translation import Translator
 
@@ -29,21 +32,20 @@ ACTIONS = {
 }
 """What can be done with an answer, and its drawing."""
 
-_EVERY_S = 0.06
-_SHARE = 12.0
-"""Drawing may take this part of the time at most, as one in so many."""
-_LONGEST = 60_000
-
-_EMIT = """(event) => {
+# One listener for all turns. Copying is done at once: browsers allow it only while a click is being handled.
+ON_CLICK = """(event) => {
     const button = event.target.closest("[data-action]");
     if (!button) return;
-    if (button.dataset.action !== "copy") { emit(button.dataset.action); return; }
-    const said = button.closest(".turn").querySelector(".said").innerText;
-    navigator.clipboard.writeText(said).then(() => {
+    const turn = button.closest("[data-turn]");
+    if (button.dataset.action !== "copy") { emit(turn.dataset.turn + " " + button.dataset.action); return; }
+    navigator.clipboard.writeText(turn.querySelector(".said").innerText).then(() => {
         button.classList.add("done");
         setTimeout(() => button.classList.remove("done"), 1500);
     });
 }"""
+"""For the element that turns are in; emits a turn's number and an action."""
+
+_EVERY_S = 0.05
 
 _STOPS = {"end_turn": "", "stop": "", "tool_use": "", "max_tokens": "cut", "length": "cut", "stop_sequence": "at_stop"}
 
@@ -54,96 +56,84 @@ class TurnView:
     Args:
         t: The visitor's texts.
         exchange: What is shown; read again at each `grow`. A raw prompt's continuation is shown as it is, alone.
-        on_action: Given one of `ACTIONS`.
+        number: Told by `ON_CLICK`.
         on_result: Given a call whose result the visitor has written.
     """
 
-    def __init__(
-        self,
-        t: Translator,
-        exchange: Exchange,
-        *,
-        on_action: Callable[[str], Any],
-        on_result: Callable[[ToolCall], Any],
-    ) -> None:
+    def __init__(self, t: Translator, exchange: Exchange, *, number: int, on_result: Callable[[ToolCall], Any]) -> None:
         self._t = t
         self._exchange = exchange
-        self._on_action = on_action
         self._on_result = on_result
-        self._drawn_at = 0.0
-        self._cost_s = 0.0
         self._raw = bool(exchange.prompt)
-        self.place = box("exchange")
+        self._last = True
+        self._sent = 0
+        self._sent_at = 0.0
+        self.place = box("exchange", data_turn=number)
         with self.place:
             if not self._raw:
                 self._question()
-            with tag("article", classes="turn answer", aria_label=t("playground.answer")) as self._article:
-                self._said = (
-                    text("", classes="hostile said", name="div") if self._raw else markdown("", classes="prose said")
-                )
-                self._waiting = tag("span", t("playground.thinking"), classes="thinking faint")
-                self._calls = box("calls")
-                self._told = box("told-about")
-                self._actions = box("turn-actions")
-                self.below = box("turn-below")
-        self._actions.on("click", self._act, js_handler=_EMIT)
+            self._article = box("turn answer", name="article", aria_label=t("playground.answer"))
+        self.restart()
+
+    def restart(self) -> None:
+        """The answer is being written, from what there is of it."""
+        self._article.clear()
+        said = self._exchange.answer.text
+        with self._article:
+            self._live: Tag | None = tag("div", said, classes="hostile live")
+        self._foot: ui.html | None = None
+        self.below: Tag | None = None
+        self._sent = len(said)
 
     def grow(self) -> None:
-        """Show what has come, unless it was shown a moment ago."""
+        """Show what has come, unless some was shown a moment ago."""
         now = time.monotonic()
-        if now - self._drawn_at < max(_EVERY_S, self._cost_s * _SHARE):
+        if self._live is None or now - self._sent_at < _EVERY_S:
             return
-        self._write()
-        self._drawn_at = time.monotonic()
-        self._cost_s = self._drawn_at - now
+        # `append` of a DOM element makes a text of it, never HTML.
+        if more := self._exchange.answer.text[self._sent :]:
+            self._live.run_method("append", more)
+            self._sent += len(more)
+            self._sent_at = now
 
     def finish(self) -> None:
         """Show all of the answer, and what can be done with it."""
         t, answer = self._t, self._exchange.answer
-        self._write()
-        set_attributes(self._waiting, hidden=True)
-        self._calls.clear()
-        with self._calls:
+        self._article.clear()
+        self._live, self.below = None, None
+        with self._article:
+            if self._raw:
+                text(answer.text, classes="hostile said", name="div")
+            elif answer.text:
+                markdown(pretty(answer.text), classes="prose said")
             if answer.reasoning:
                 with box("fold", name="details"):
                     tag("summary", t("playground.reasoning"))
                     text(answer.reasoning, classes="hostile faint")
             for call in answer.calls:
                 self._call(call)
-        self._told.clear()
-        with self._told:
-            self._figures()
-        self.show_actions()
+            if answer.failure:
+                with box("turn-failed", role="alert"):
+                    icon("warning")
+                    text(answer.failure, classes="hostile")
+            self._foot = ui.html(self._foot_html(), sanitize=False).classes("turn-foot")
 
     def show_actions(self) -> None:
         """The row of buttons, in its present state."""
-        answer = self._exchange.answer
-        names = [name for name in ACTIONS if answer.text or name == "again"]
-        self._actions.clear()
-        with self._actions:
-            # One element of our own words instead of dozens, for each of hundreds of turns.
-            ui.html(_buttons(self._t, names, {answer.rating}), sanitize=False).classes("actions")
+        if self._foot is not None:
+            self._foot.set_content(self._foot_html())
 
-    def restart(self) -> None:
-        """The answer is being written once more."""
-        for each in (self._calls, self._told, self._actions, self.below):
-            each.clear()
-        set_attributes(self._waiting, hidden=False)
-        self._write()
+    def past(self) -> None:
+        """Another turn follows: this answer cannot be asked for again."""
+        self._last = False
+        self.show_actions()
 
-    def hide_again(self) -> None:
-        """Only the last answer can be asked for again."""
-        self._article.classes(add="past")
-
-    def _write(self) -> None:
-        answer = self._exchange.answer
-        if answer.text:
-            set_attributes(self._waiting, hidden=True)
-        if isinstance(self._said, Tag):
-            self._said.set_text(answer.text)
-        else:
-            # Beyond so much, reading Markdown again and again would be felt.
-            self._said.set_content(to_safe_html(pretty(answer.text)[-_LONGEST:]))
+    def area(self) -> Tag:
+        """A new place below the answer."""
+        with self._article:
+            self.below = self.below or box("turn-below")
+        with self.below:
+            return box("area")
 
     def _question(self) -> None:
         t, exchange = self._t, self._exchange
@@ -184,38 +174,40 @@ class TurnView:
                 button(t("playground.send_result"), lambda: answer(False), kind="primary")
                 button(t("playground.send_failure"), lambda: answer(True), kind="quiet")
 
-    def _figures(self) -> None:
+    def _foot_html(self) -> str:
+        """Figures and buttons: our own words and numbers, as one element."""
         t, answer = self._t, self._exchange.answer
-        if answer.failure:
-            with box("turn-failed", role="alert"):
-                icon("warning")
-                text(answer.failure, classes="hostile")
         shown = []
         if answer.first_s is not None:
             shown.append(t("playground.first_token", duration=t.duration(answer.first_s)))
         if answer.per_second:
             shown.append(t("playground.per_second", count=t.number(answer.per_second)))
         if answer.output_tokens:
-            shown.append(
-                t(
-                    "playground.token_counts",
-                    input=t.number(answer.input_tokens),
-                    output=t.number(answer.output_tokens),
-                )
-            )
-        with box("row small"):
-            if shown:
-                tag("span", " · ".join(shown), classes="faint figures-line")
-            if answer.stopped:
-                badge(t("playground.stopped"), "warn")
-            elif kind := _STOPS.get(answer.stop_reason, answer.stop_reason):
-                badge(t(f"playground.{kind}") if kind in _STOPS.values() else kind, "warn")
-            if answer.edited:
-                badge(t("playground.edited"), "accent")
+            counts = {"input": t.number(answer.input_tokens), "output": t.number(answer.output_tokens)}
+            shown.append(t("playground.token_counts", **counts))
+        badges = []
+        if answer.stopped:
+            badges.append(("warn", t("playground.stopped")))
+        elif kind := _STOPS.get(answer.stop_reason, answer.stop_reason):
+            badges.append(("warn", t(f"playground.{kind}") if kind in _STOPS.values() else kind))
+        if answer.edited:
+            badges.append(("accent", t("playground.edited")))
+        figures = f'<span class="faint figures-line">{escape(" · ".join(shown))}</span>' if shown else ""
+        marks = "".join(f'<span class="badge {look}">{escape(words)}</span>' for look, words in badges)
+        names = [name for name in ACTIONS if (answer.text and name != "again") or (name == "again" and self._last)]
+        return f'<div class="row small">{figures}{marks}</div><div class="actions">{self._buttons(names)}</div>'
 
-    def _act(self, event: GenericEventArguments) -> Any:
-        action = str(event.args)
-        return self._on_action(action) if action in ACTIONS else None
+    def _buttons(self, names: list[str]) -> str:
+        made = []
+        for name in names:
+            label = escape(self._t(f"playground.do_{name}"))
+            pressed = str(name == self._exchange.answer.rating).lower()
+            state = f' aria-pressed="{pressed}"' if name in ("up", "down") else ""
+            made.append(
+                f'<button type="button" class="button quiet square" data-action="{name}" aria-label="{label}" '
+                f'title="{label}"{state}><span class="icon">{ICONS[ACTIONS[name]]}</span></button>'
+            )
+        return "".join(made)
 
 
 def pretty(said: str) -> str:
@@ -238,18 +230,6 @@ def _indented(written: str) -> str:
         return json.dumps(json.loads(written or "{}"), ensure_ascii=False, indent=2)
     except (ValueError, RecursionError):
         return written
-
-
-def _buttons(t: Translator, names: list[str], pressed: set[str]) -> str:
-    made = []
-    for name in names:
-        label = escape(t(f"playground.do_{name}"))
-        state = f' aria-pressed="{str(name in pressed).lower()}"' if name in ("up", "down") else ""
-        made.append(
-            f'<button type="button" class="button quiet square" data-action="{name}" aria-label="{label}" '
-            f'title="{label}"{state}><span class="icon">{ICONS[ACTIONS[name]]}</span></button>'
-        )
-    return "".join(made)
 
 
 def chips(names: Mapping[str, Callable[[], Any]], *, remove: Callable[[str], str]) -> list[Tag]:
