@@ -89,11 +89,15 @@ class Translator:
             return f"{self.number(seconds * 1000)} ms"
         if seconds < _MINUTE_S:
             return f"{self.number(seconds, digits=1 if seconds < 10 else 0)} s"
-        if seconds < _HOUR_S:
-            return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-        if seconds < _DAY_S:
-            return f"{int(seconds // _HOUR_S)} h {int(seconds % _HOUR_S // 60)} min"
-        return f"{int(seconds // _DAY_S)} d {int(seconds % _DAY_S // _HOUR_S)} h"
+        for unit, name, smaller, below in (
+            (_DAY_S, "d", _HOUR_S, "h"),
+            (_HOUR_S, "h", _MINUTE_S, "min"),
+            (_MINUTE_S, "min", 1, "s"),
+        ):
+            if seconds >= unit:
+                rest = int(seconds % unit // smaller)
+                return f"{int(seconds // unit)} {name}" + (f" {rest} {below}" if rest else "")
+        raise AssertionError("a minute at least")
 
     def moment(self, at: datetime) -> str:
         """Date and time of day, UTC."""

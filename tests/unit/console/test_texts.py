@@ -111,7 +111,7 @@ def test_numbers_follow_the_language():
     assert [english.number(1234.5, digits=1), spanish.number(1234.5, digits=1)] == ["1,234.5", "1\xa0234,5"]
     sizes = [0, 999, 1000, 7_949_920, 250_000_000, 3.2e12]
     assert [english.size(each) for each in sizes] == ["0 B", "999 B", "1.0 kB", "7.9 MB", "250 MB", "3.2 TB"]
-    times = [0.0004, 0.25, 3.14, 42, 90, 4000, 200_000]
+    times = [0.0004, 0.25, 3.14, 42, 60, 90, 4000, 200_000]
     assert [english.duration(each) for each in times] == [
-        "0 ms", "250 ms", "3.1 s", "42 s", "1 min 30 s", "1 h 6 min", "2 d 7 h",
+        "0 ms", "250 ms", "3.1 s", "42 s", "1 min", "1 min 30 s", "1 h 6 min", "2 d 7 h",
     ]  # fmt: skip
