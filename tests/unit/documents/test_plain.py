@@ -104,12 +104,12 @@ def test_plain_text_is_one_part_without_a_mark():
     assert not read_document(b" \n ", "txt").has_text
 
 
-@pytest.mark.parametrize("name", ["report", "Informe (2026) [final]", "año-nuevo", "a b c"])
+@pytest.mark.parametrize("name", ["report", "Informe (2026) [final]", "new-year_2", "a b c"])
 def test_good_names(name):
     check_name(name, at="x")
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a_b", "a  b", "a/b", "a\n\nb", "x;y"])
+@pytest.mark.parametrize("name", ["a.txt", "año-nuevo", "a  b", "a/b", "a\n\nb", "x;y"])
 def test_bad_names(name):
     with pytest.raises(InvalidRequest, match="alphanumeric characters"):
         check_name(name, at="x")

@@ -114,8 +114,6 @@ FORMATS = (
 def find_format(chat_template: str) -> ToolFormat:
     """The format of the models that a chat template belongs to.
 
-    >>> find_format("{% if tools %}<tool_call>{{ '{' }}...").name
-    'any other'
     >>> find_format("{% if tools %}[TOOL_CALLS]{% endif %}").name
     'Mistral'
     """

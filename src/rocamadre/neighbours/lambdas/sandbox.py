@@ -167,6 +167,10 @@ def build_root(base: str, *, read_only: Sequence[tuple[str, str]], hidden: Seque
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
     _mount("tmpfs", base, "tmpfs", _MS_NOSUID | _MS_NODEV, "size=1m,nr_inodes=10000,mode=0755")
     try:
+        # First, so that what is shown below it (an environment kept in /tmp, say) is not covered.
+        os.mkdir(base + "/tmp", 0o755)
+        options = f"size={scratch_bytes},nr_inodes=65536,mode=1777"
+        _mount("tmpfs", base + "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, options)
         for source, inside in [*((path, path) for path in _PATHS), *read_only]:
             _show(source, base + inside)
         for path in hidden:
@@ -176,9 +180,6 @@ def build_root(base: str, *, read_only: Sequence[tuple[str, str]], hidden: Seque
         for name in _DEVICES:
             open(f"{base}/dev/{name}", "x", encoding="ascii").close()
             _mount(f"/dev/{name}", f"{base}/dev/{name}", None, _MS_BIND)
-        os.makedirs(base + "/tmp", 0o755, exist_ok=True)
-        options = f"size={scratch_bytes},nr_inodes=65536,mode=1777"
-        _mount("tmpfs", base + "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, options)
         os.chdir(base)
         _call("syscall", _PIVOT_ROOT[_ARCHITECTURES[platform.machine()][1]], b".", b".")
         _call("umount2", b".", _MNT_DETACH)

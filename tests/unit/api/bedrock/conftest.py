@@ -15,6 +15,7 @@ from rocamadre.core.context import Context, Platform, Principal
 from rocamadre.core.settings import load_settings
 from rocamadre.identity import tables as _keys  # noqa: F401
 from rocamadre.observability.metrics import Metrics
+from rocamadre.store.objects.files import FileObjects
 from rocamadre.store.sql import tags as _tags  # noqa: F401
 from rocamadre.store.sql.database import open_database
 
@@ -28,12 +29,14 @@ def make_context(tmp_path, monkeypatch):
     settings = load_settings(home=tmp_path / "home", catalog=catalog)
     sql = open_database(settings.home)
     clock = FixedClock(datetime(2026, 11, 20, 12, tzinfo=UTC))
-    platform = Platform(settings, sql, None, Metrics(), clock)
+    objects = FileObjects(settings.home)
+    platform = Platform(settings, sql, None, Metrics(), clock, objects=objects)
 
     def make(account: str = "123456789012", region: str = "us-east-1") -> Context:
         return Context(platform, Principal("tester", account), account, region, "request-1", 60.0)
 
     yield make
+    objects.close()
     sql.dispose()
 
 
