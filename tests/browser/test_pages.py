@@ -208,3 +208,28 @@ def test_a_card_of_the_home_page_tells_that_the_server_is_gone(make_tab, lonely_
     card = tab.page.locator(".trial").nth(0)
     card.get_by_role("button", name="Ask").click()
     card.get_by_text("The server does not answer").wait_for()
+
+
+def test_calls_in_a_log_group_are_found_paged_and_opened(tab, console, wait):
+    logs, bedrock = console.client("logs"), console.client("bedrock")
+    logs.create_log_group(logGroupName="console-calls")
+    role = "arn:aws:iam::123456789012:role/logging"
+    config = {"cloudWatchConfig": {"logGroupName": "console-calls", "roleArn": role}}
+    bedrock.put_model_invocation_logging_configuration(loggingConfig=config)
+    try:
+        for number in range(27):
+            ask(console, f"rose{number:02d}lily")
+        wait(lambda: len(logs.filter_log_events(logGroupName="console-calls")["events"]) == 27)
+        tab.open("/activity/calls")
+        tab.settled()
+        assert tab.page.locator("tbody tr").count() == 25
+        tab.page.get_by_role("link", name="Older").click()
+        tab.page.wait_for_url("**after=*")
+        tab.settled()
+        assert tab.page.locator("tbody tr").count() == 2
+        tab.page.locator("tbody a").last.click()
+        tab.page.wait_for_url("**at=*")
+        tab.settled()
+        assert "rose00lily" in tab.page.locator(".code-block pre").first.inner_text()
+    finally:
+        bedrock.delete_model_invocation_logging_configuration()
