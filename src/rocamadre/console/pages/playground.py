@@ -54,13 +54,17 @@ _KEYS = """(event) => {
     event.preventDefault();
     if (!field.value.trim() || field.dataset.busy) return;
     emit(field.value);
-    if (!field.dataset.keep) field.value = "";
+    if (field.dataset.keep) return;
+    field.value = "";
+    field.dispatchEvent(new Event("input"));
 }"""
 _SEND = """() => {
     const field = document.getElementById("composer");
     if (!field.value.trim() || field.dataset.busy) { field.focus(); return; }
     emit(field.value);
-    if (!field.dataset.keep) field.value = "";
+    if (field.dataset.keep) return;
+    field.value = "";
+    field.dispatchEvent(new Event("input"));
 }"""
 # Wide pages begin with the settings beside the conversation, narrow ones without.
 _SETTINGS = """(event) => {

@@ -176,7 +176,8 @@ class Lane:
             if not view.place.is_deleted:
                 view.finish()
                 self.desk.settled()
-        if exchange.prompt and answer.text and not answer.failure and not view.place.is_deleted:
+        shows_tokens = exchange.prompt or answer.edited
+        if shows_tokens and answer.text and not answer.failure and not view.place.is_deleted:
             await self._tokens(exchange, view)
 
     async def _converse(self, view: TurnView, exchange: Exchange) -> None:
@@ -273,12 +274,7 @@ class Lane:
             answer.stop_reason = "end_turn"
             view.finish()
         else:
-            self._start(view, exchange, partial(self._continue_shown, view, exchange, whole))
-
-    async def _continue_shown(self, view: TurnView, exchange: Exchange, whole: str) -> None:
-        await self._continue(view, whole, exchange.answer)
-        if not exchange.prompt:
-            await self._tokens(exchange, view)
+            self._start(view, exchange, partial(self._continue, view, whole, answer))
 
     async def _rate(self, exchange: Exchange, view: TurnView, reason: str) -> None:
         key = self._ratings.setdefault(exchange, rating_key(secrets.token_hex(8), datetime.now(UTC)))

@@ -51,7 +51,8 @@ def free_text(
 
 
 def listen(field: Tag, on_input: Told, *, pause_s: float = _PAUSE_S) -> None:
-    """Tell of a field's text, at most once in so many seconds, the last included."""
+    """Tell of a field's text: once in so many seconds, the last included, and at once when the field is left."""
+    field.on("change", _told(on_input), js_handler="(event) => emit(event.target.value)")
     field.on(
         "input",
         _told(on_input),

@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from html import escape
 from typing import Any
 
 from nicegui import ui
+from nicegui.events import GenericEventArguments
 
 from rocamadre.console.parts.elements import Tag, box, button, icon, tag, text
 from rocamadre.console.parts.figures import badge
 from rocamadre.console.parts.icons import ICONS
-from rocamadre.console.parts.inputs import free_text
 from rocamadre.console.parts.markdown import markdown
 from rocamadre.console.playground.conversation import Exchange, ToolCall
 from rocamadre.console.translation import Translator
@@ -45,6 +46,9 @@ ON_CLICK = """(event) => {
 }"""
 """For the element that turns are in; emits a turn's number and an action."""
 
+_RESULT = "(event) => emit(event.currentTarget.closest('.tool-call').querySelector('textarea').value)"
+_RESULT_EXAMPLE = '{"temperature": 21}'
+_LONGEST_RESULT = 200_000
 _EVERY_S = 0.05
 
 _STOPS = {"end_turn": "", "stop": "", "tool_use": "", "max_tokens": "cut", "length": "cut", "stop_sequence": "at_stop"}
@@ -158,21 +162,19 @@ class TurnView:
             tag("pre", _indented(call.written), classes="hostile", tabindex="0")
             if call.result is not None:
                 return
-            written = {"text": "", "failed": False}
-            free_text(
-                t("playground.your_result"),
-                lambda value: written.update(text=value),
-                lines=2,
-                placeholder='{"temperature": 21}',
-            )
 
-            def answer(failed: bool) -> None:
-                call.result, call.failed = str(written["text"]), failed
-                self._on_result(call)
+            def answer(event: GenericEventArguments, *, failed: bool) -> None:
+                if call.result is None:
+                    call.result, call.failed = str(event.args)[:_LONGEST_RESULT], failed
+                    self._on_result(call)
 
+            with box("field", name="label"):
+                tag("span", t("playground.your_result"), classes="field-label")
+                tag("textarea", rows=2, placeholder=_RESULT_EXAMPLE, spellcheck="false")
             with box("row"):
-                button(t("playground.send_result"), lambda: answer(False), kind="primary")
-                button(t("playground.send_failure"), lambda: answer(True), kind="quiet")
+                for name, kind, failed in (("send_result", "primary", False), ("send_failure", "quiet", True)):
+                    made = tag("button", t(f"playground.{name}"), classes=f"button {kind}", type="button")
+                    made.on("click", partial(answer, failed=failed), js_handler=_RESULT)
 
     def _foot_html(self) -> str:
         """Figures and buttons: our own words and numbers, as one element."""

@@ -30,13 +30,13 @@ class Bounds(NamedTuple):
 
 
 BOUNDS = {
-    "temperature": Bounds(0, 2, 0.05),
+    "temperature": Bounds(0, 1, 0.05),
     "top_k": Bounds(0, 100, 1),
     "top_p": Bounds(0.01, 1, 0.01),
     "min_p": Bounds(0, 1, 0.01),
     "max_tokens": Bounds(1, 4096, 1),
 }
-"""Of the sliders; `top_k` 0 keeps all."""
+"""Of the sliders; `top_k` 0 keeps all. Converse takes no temperature over 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def read_view(query: Mapping[str, str]) -> View:
     """What an address asks for; whatever cannot be is left out.
 
     >>> read_view({"models": "a,b,<b>", "temperature": "9", "seed": "4"}).query()
-    {'mode': '', 'models': 'a,b', 'temperature': '2', 'seed': '4'}
+    {'mode': '', 'models': 'a,b', 'temperature': '1', 'seed': '4'}
     """
     parameters = Parameters()
     for each in fields(Parameters):

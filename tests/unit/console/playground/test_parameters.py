@@ -10,7 +10,7 @@ from rocamadre.core.explanation import Settings
 @pytest.mark.parametrize(
     ("name", "written", "kept"),
     [
-        ("temperature", "1.25", 1.25),
+        ("temperature", "0.25", 0.25),
         ("temperature", "0,5", 0.5),
         ("temperature", "-1", 0),
         ("temperature", "nan", 0.7),
@@ -34,7 +34,7 @@ def test_values_are_brought_into_bounds(name, written, kept):
 
 
 def test_an_address_says_it_all_and_says_it_again():
-    parameters = Parameters(1.5, 4, 0.5, 0.25, 64, 11, ("END", "é?"))
+    parameters = Parameters(0.25, 4, 0.5, 0.25, 64, 11, ("END", "é?"))
     view = View("prompt", ("rocamadre.roca-mini-v1:0", "us.amazon.nova-lite-v1:0"), parameters)
     query = view.query()
     assert read_view(query) == view
