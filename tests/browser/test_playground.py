@@ -414,3 +414,30 @@ def test_without_a_server_it_says_so(make_tab, lonely_console):
     alert = tab.page.get_by_role("alert").first
     alert.wait_for()
     assert "The server does not answer" in alert.inner_text()
+
+
+@pytest.mark.parametrize("kind", ["pair", "bearer"])
+def test_with_a_key_answers_come_and_ratings_are_kept(make_tab, locked_console, kind):
+    tab = make_tab(locked_console)
+    tab.open("/login")
+    if kind == "pair":
+        tab.page.get_by_label("Access key").fill(locked_console.access_key)
+        tab.page.get_by_label("Secret key").fill(locked_console.secret_key)
+    else:
+        tab.page.get_by_label("Bearer key").fill(locked_console.bearer)
+    tab.page.get_by_role("button", name="Log in").click()
+    tab.page.get_by_role("heading", name="Home").wait_for()
+    tab.open(f"/playground?models={FAKE}")
+    tab.page.wait_for_selector("#composer")
+    send(tab, "hello")
+    assert tab.page.inner_text(".said") == "[fake] You said: hello"
+    tab.page.get_by_role("button", name="Show its tokens").click()
+    tab.page.locator(".token").first.wait_for()
+    tab.page.get_by_role("button", name="Good answer").click()
+    tab.page.get_by_text(re.compile("Kept in s3://")).wait_for()
+    tab.page.get_by_role("button", name="View code").click()
+    dialog = tab.page.get_by_role("dialog")
+    dialog.get_by_text("AWS_ACCESS_KEY_ID").first.wait_for()
+    shown = dialog.inner_text()
+    assert locked_console.access_key not in shown
+    assert locked_console.bearer not in shown

@@ -93,7 +93,9 @@ class Platform:
         if credentials.bearer:
             # boto3 sends bearer keys over TLS only; this one goes to the server that this console was started by.
             config = config.merge(Config(signature_version=UNSIGNED))
-        client = session.client(service, endpoint_url=self.address, verify=False, config=config)
+        # Without a signature nothing but the path says which service is meant, and buckets' paths could be anything.
+        address = f"{self.address}/s3" if credentials.bearer and service == "s3" else self.address
+        client = session.client(service, endpoint_url=address, verify=False, config=config)
         if credentials.bearer:
             client.meta.events.register(
                 f"before-send.{client.meta.service_model.service_id.hyphenize()}.*",
