@@ -51,7 +51,8 @@ test:
 	@$(ENVIRONMENT) test clients frameworks oldest
 	@$(ROCA) models prepare
 	@$(MAKE) check oldest
-	$(BIN)/python -m pytest -n $(WORKERS) -W error
+	$(BIN)/python -m pytest -n $(WORKERS) -W error --ignore=tests/browser
+	$(BIN)/python -m pytest -n $(WORKERS) -W error tests/browser
 
 check:
 	$(BIN)/ruff format --check
