@@ -78,7 +78,7 @@ oldest:
 
 newest:
 	@$(ENVIRONMENT) test newest
-	PYTHONPATH=$(CURDIR)/.venv-newest $(BIN)/python -m pytest -n $(WORKERS) -W error
+	PYTHONPATH=$(CURDIR)/.venv-newest $(BIN)/python -m pytest -n $(WORKERS) -W error --ignore=tests/browser
 
 clean: down
 	rm -rf .venv .venv-* .venv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
