@@ -52,7 +52,10 @@ ROLES = {
     "test": Role(".venv", ("-e", ".[test,train,telemetry]"), "constraints.txt", torch=True, contains=("run",)),
     "clients": Role(".venv-clients", ("aioboto3",), "constraints-clients.txt"),
     "frameworks": Role(
-        ".venv-frameworks", ("--no-compile", "-r", "constraints-frameworks.txt"), "constraints-frameworks.txt", venv=False
+        ".venv-frameworks",
+        ("--no-compile", "-r", "constraints-frameworks.txt"),
+        "constraints-frameworks.txt",
+        venv=False,
     ),
     "oldest": Role(".venv-oldest", OLDEST, venv=False),
     "newest": Role(".venv-newest", ("botocore", "boto3", "s3transfer"), venv=False),
