@@ -82,7 +82,7 @@ def test_rerankers_run_on_the_setting_of_their_own(make_context, minilm):
     context = make_context(default_reranker="fake-embed")
     assert resolve(context, "cohere.rerank-v3-5:0").model.short_name == "fake-embed"
     assert resolve(context, "cohere.embed-english-v3").model.short_name == "minilm"
-    with pytest.raises(InvalidRequest, match="default_reranker names rocamadre.fake-v1:0"):
+    with pytest.raises(InvalidRequest, match=r"default_reranker names rocamadre\.fake-v1:0"):
         resolve(make_context(default_reranker="fake"), "cohere.rerank-v3-5:0")
 
 
