@@ -19,7 +19,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from benchmarks.harness import client, report, server, spread
+from benchmarks.harness import RESULTS, client, report, server, spread
 from rocamadre.testing.schemas import random_schema
 
 MOST_TOKENS = 1024
@@ -175,11 +175,15 @@ def prefix_cache(bedrock: Any, model: str, runs: int) -> dict[str, Any]:
     }
 
 
+def _last() -> Any:
+    return json.loads((RESULTS / "tools.json").read_text())["random_schemas"]
+
+
 def main() -> None:
     """Run and report."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--model", default="roca-mini")
-    arguments.add_argument("--schemas", type=int, default=500)
+    arguments.add_argument("--schemas", type=int, default=500, help="0 keeps the figures of the last run")
     arguments.add_argument("--runs", type=int, default=9)
     options = arguments.parse_args()
     settings = {"ENGINES__THREADS": "1", "LOG__LEVEL": "WARNING", "SERVER__REQUEST_TIMEOUT_S": "300"}
@@ -187,7 +191,7 @@ def main() -> None:
         bedrock = client("bedrock-runtime", address)
         ask(bedrock, options.model, "Hello", config={"maxTokens": 4})
         figures = {
-            "random_schemas": schemas(bedrock, options.model, options.schemas),
+            "random_schemas": schemas(bedrock, options.model, options.schemas) if options.schemas else _last(),
             "overhead": overhead(bedrock, options.model, options.runs),
             "prefix_cache": prefix_cache(bedrock, options.model, options.runs),
         }
