@@ -92,7 +92,12 @@ def test_turned_off_it_runs_in_a_terminal(home):
     assert "Console" not in started.stdout + started.stderr
     names = {name: value for name, value in os.environ.items() if not name.startswith(("ROCA_", "AWS_"))}
     names |= {"ROCA_HOME": str(home), "ROCA_CONFIG": str(home / "none.toml")}
-    command = [sys.executable, "-m", "rocamadre.cli.main", "console", "--port", "0", "--no-browser"]
+    # Ctrl-C must count also where the tests run in the background, where shells have it ignored.
+    heeding = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+    )
+    console = [sys.executable, "-m", "rocamadre.cli.main", "console", "--port", "0", "--no-browser"]
+    command = [sys.executable, "-c", heeding, *console]
     process = subprocess.Popen(command, env=names, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     url = process.stdout.readline().strip()
     assert answers(url)

@@ -86,4 +86,4 @@ def test_completion_completes():
     }
     code = "from rocamadre.cli.main import main; main()"
     shown = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert shown.stdout.split() == ["plain,coverage", "plain,completion"], shown.stderr
+    assert sorted(shown.stdout.split()) == ["plain,completion", "plain,console", "plain,coverage"], shown.stderr
