@@ -1,0 +1,42 @@
+"""What can be set of a training run. Torch-free: the API, the command and the planner read it too."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Precision: TypeAlias = Literal["auto", "fp32", "bf16"]
+Strategy: TypeAlias = Literal["single", "ddp", "fsdp"]
+
+
+class TrainingSettings(BaseModel):
+    """One run's settings; unknown names and values out of range are refused with their path."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str = Field(default="lora", description="A name in `training.methods.registry.METHODS`.")
+    method_settings: dict[str, Any] = Field(default_factory=dict, description="The method's own; see its settings.")
+    epochs: float = Field(default=1.0, gt=0, le=1000, description="Passes over the data.")
+    max_steps: int | None = Field(default=None, ge=1, description="Optimiser steps at most; replaces `epochs`.")
+    batch_size: int = Field(
+        default=8, ge=1, le=4096, description="Sequences (rows of `max_length`) per device and pass."
+    )
+    accumulation: int = Field(default=1, ge=1, le=4096, description="Passes per optimiser step.")
+    max_length: int = Field(default=512, ge=8, le=131072, description="Tokens of a row; longer examples are refused.")
+    packing: bool = Field(default=True, description="Put several examples in a row, without them seeing each other.")
+    learning_rate: float = Field(default=2e-4, gt=0, le=1, description="Peak, per step.")
+    schedule: Literal["constant", "linear", "cosine", "wsd"] = Field(default="cosine", description="After the warm-up.")
+    warmup_share: float = Field(default=0.03, ge=0, le=1, description="Share of the steps spent warming up.")
+    weight_decay: float = Field(default=0.0, ge=0, le=1, description="AdamW's, on matrices only.")
+    clip_norm: float = Field(default=1.0, gt=0, description="Largest gradient norm.")
+    precision: Precision = Field(default="auto", description="`auto` measures whether bf16 is faster here.")
+    gradient_checkpointing: bool = Field(default=False, description="Compute activations again: less memory, slower.")
+    strategy: Strategy = Field(default="single", description="How several processes share the work.")
+    processes: int = Field(default=1, ge=1, le=64, description="Processes of `ddp` and `fsdp`.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Of data order, initial weights and dropout.")
+    validation_share: float = Field(default=0.0, ge=0, lt=1, description="Taken from the data where none is given.")
+    evaluate_every: int = Field(default=0, ge=0, description="Steps between validations; 0: ten times in the run.")
+    early_stopping: int = Field(default=0, ge=0, description="Validations without gain before it ends; 0: never.")
+    checkpoint_every: int = Field(default=0, ge=0, description="Steps between checkpoints; 0: about every half minute.")
+    keep_checkpoints: int = Field(default=2, ge=1, le=100, description="The newest that are kept.")
