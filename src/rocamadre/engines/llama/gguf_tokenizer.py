@@ -21,7 +21,8 @@ _LLAMA3 = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
-_SPLITS = {_LLAMA3: "llama-bpe", _QWEN2: "qwen2"}
+SPLITS = {_LLAMA3: "llama-bpe", _QWEN2: "qwen2"}
+"""Patterns as tokenizer.json writes them to llama.cpp's names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,8 @@ def read_tokenizer(folder: Path, *, vocabulary: int, config: dict[str, Any]) -> 
         bos=bos,
         eos=_mark(settings.get("eos_token"), ids, config.get("eos_token_id")),
         pad=_mark(settings.get("pad_token"), ids, config.get("pad_token_id")),
-        add_bos=bos is not None and _adds_bos(state, settings, bos=tokens[bos]),
-        chat_template=_chat_template(folder, settings),
+        add_bos=bos is not None and adds_bos(state, settings, bos=tokens[bos]),
+        chat_template=read_chat_template(folder, settings),
     )
 
 
@@ -105,7 +106,7 @@ def detect_pre(state: dict[str, Any]) -> str:
         elif kinds == ["Digits", "ByteLevel"] and steps[0].get("individual_digits"):
             pre = "smollm"
     elif kinds == ["Split", "ByteLevel"] and steps[0].get("behavior") == "Isolated" and not steps[0].get("invert"):
-        pre = _SPLITS.get(steps[0]["pattern"].get("Regex"))
+        pre = SPLITS.get(steps[0]["pattern"].get("Regex"))
     if pre is None:
         raise InvalidRequest(
             "the engine has no equal of this tokenizer's splitting, so its token ids would differ. Exported are: "
@@ -144,7 +145,7 @@ def _mark(token: Any, ids: dict[str, int], fallback: Any) -> int | None:
     return fallback if isinstance(fallback, int) else None
 
 
-def _adds_bos(state: dict[str, Any], settings: dict[str, Any], *, bos: str) -> bool:
+def adds_bos(state: dict[str, Any], settings: dict[str, Any], *, bos: str) -> bool:
     """Whether encoding begins with `bos`: the tokenizer's own processor decides, since that is what encodes."""
     processor = state.get("post_processor") or {}
     processors = processor.get("processors", [processor])
@@ -155,7 +156,8 @@ def _adds_bos(state: dict[str, Any], settings: dict[str, Any], *, bos: str) -> b
     return False if processor else bool(settings.get("add_bos_token", False))
 
 
-def _chat_template(folder: Path, settings: dict[str, Any]) -> str | None:
+def read_chat_template(folder: Path, settings: dict[str, Any]) -> str | None:
+    """The chat template of a model folder; None where it has none."""
     path = folder / "chat_template.jinja"
     if path.is_file():
         return path.read_text(encoding="utf-8")
