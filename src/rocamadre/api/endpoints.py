@@ -30,7 +30,11 @@ import rocamadre.api.openai.embeddings
 import rocamadre.api.openai.files
 import rocamadre.api.openai.models
 import rocamadre.api.openai.responses
+import rocamadre.api.platform.aliases
 import rocamadre.api.platform.coverage
 import rocamadre.api.platform.endpoints
 import rocamadre.api.platform.models
-import rocamadre.api.platform.tokenize  # noqa: F401
+import rocamadre.api.platform.prices
+import rocamadre.api.platform.pulls
+import rocamadre.api.platform.tokenize
+import rocamadre.api.platform.traces  # noqa: F401

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, String, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Float, Index, Integer, String, Table, Text, UniqueConstraint
 
 from rocamadre.store.sql.database import METADATA
 
@@ -23,6 +23,21 @@ ALIASES = Table(
     Column("pattern", String(256), primary_key=True),
     Column("model_id", String(140), nullable=False),
     Column("created_at", String(40), nullable=False),
+)
+
+PULLS = Table(
+    "catalog_pulls",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("spec", Text, nullable=False, comment="JSON; see `pull.PullSpec`."),
+    Column("run", String(64), nullable=False, comment="Folder below `<home>/runs`; the same for the same wish."),
+    Column("status", String(16), nullable=False, comment="`InProgress` until it is over."),
+    Column("model_id", String(140), nullable=False, comment="Once it is here."),
+    Column("message", Text, nullable=False),
+    Column("created_at", String(40), nullable=False),
+    Column("ended_at", String(40), nullable=False),
+    Index("catalog_pulls_place", "account", "created_at"),
 )
 
 ROUTERS = Table(
@@ -55,4 +70,25 @@ PROFILES = Table(
     Column("updated_at", String(40), nullable=False),
     UniqueConstraint("account", "region", "id"),
     Index("catalog_inference_profiles_place", "account", "region"),
+)
+
+TARGETS = Table(
+    "catalog_targets",
+    METADATA,
+    Column("arn", String(512), primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("kind", String(32), nullable=False, comment="Of the ARN; see `targets.KINDS`."),
+    Column("id", String(12), nullable=False, comment="The ARN's last part."),
+    Column("name", String(64), nullable=False, comment="By which it may be asked for too; empty for none."),
+    Column("state", String(16), nullable=False, comment="`ready`, `creating` or `failed`."),
+    Column("reason", Text, nullable=False, comment="Why it failed."),
+    Column("base_id", String(256), nullable=False, comment="Whose body format InvokeModel reads."),
+    Column("runs", String(512), nullable=False, comment="ARN of the model that it runs; empty for its own."),
+    Column("slots", Integer, nullable=False, comment="Of an engine for it alone; 0 shares the model's."),
+    Column("folder", String(140), nullable=False, comment="Below `<home>/models`; empty where `runs` says."),
+    Column("facts", Text, nullable=False, comment="JSON; see `rows.Facts`; empty where `runs` says."),
+    Index("catalog_targets_name", "account", "region", "name"),
+    Index("catalog_targets_id", "account", "region", "id"),
+    Index("catalog_targets_runs", "runs"),
 )

@@ -142,6 +142,9 @@ class JobSettings(BaseModel):
 
     model_config = _SECTION
     concurrency: int = Field(default=16, ge=1, le=256, description="Jobs that the worker does at a time.")
+    heavy: int = Field(
+        default=1, ge=1, le=64, description="Heavy jobs (training) at a time, besides the others; the rest wait."
+    )
 
 
 class BatchSettings(BaseModel):
@@ -197,6 +200,9 @@ class LogSettings(BaseModel):
         default=5.0, gt=0, description="Seconds that records of model invocations are gathered before delivery."
     )
     otlp_endpoint: str = Field(default="", description="OpenTelemetry collector (HTTP) for spans; empty: none.")
+    recent_traces: int = Field(
+        default=200, ge=0, le=10_000, description="Requests whose spans are kept in memory to look at; 0: none."
+    )
 
 
 class Settings(BaseSettings):

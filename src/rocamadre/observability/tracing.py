@@ -1,4 +1,4 @@
-"""Spans, sent to an OpenTelemetry collector when one is set; otherwise they cost next to nothing.
+"""Spans, kept for the last requests (`recent.py`) and sent to an OpenTelemetry collector when one is set.
 
 `with span("chat", model=model_id) as current: ...; current.set(output_tokens=12)`. Attribute names are those of
 OpenTelemetry's GenAI conventions where there is one; see `ATTRIBUTES`. Prompts and answers are never attributes.
@@ -70,7 +70,9 @@ class Tracer(Protocol):
 
 
 TRACERS: Registry[Callable[..., Tracer]] = Registry(
-    "tracer", {"otlp": "rocamadre.observability.otlp:open_tracer"}, extra={"otlp": "telemetry"}
+    "tracer",
+    {"otlp": "rocamadre.observability.otlp:open_tracer", "recent": "rocamadre.observability.recent:RecentTraces"},
+    extra={"otlp": "telemetry"},
 )
 """Kinds of tracer, by name."""
 
@@ -78,17 +80,19 @@ _tracer: Tracer | None = None
 _current: ContextVar[RunningSpan | None] = ContextVar("rocamadre_span", default=None)
 
 
-def configure_tracing(endpoint: str, *, version: str) -> None:
-    """Send spans to an OpenTelemetry collector from now on.
+def configure_tracing(endpoint: str, *, version: str, keep: int = 0) -> None:
+    """Send spans to an OpenTelemetry collector from now on, and keep those of the last requests.
 
     Args:
-        endpoint: Its HTTP address, such as `http://127.0.0.1:4318`; empty stops tracing.
+        endpoint: Its HTTP address, such as `http://127.0.0.1:4318`; empty: to none.
         version: This program's version, told to the collector.
+        keep: How many requests' spans are kept in memory; 0 with no endpoint stops tracing.
 
     Raises:
         MissingDependency: the extra `telemetry` is not installed.
     """
-    use_tracer(TRACERS.load("otlp")(endpoint, version=version) if endpoint else None)
+    tracer = TRACERS.load("otlp")(endpoint, version=version) if endpoint else None
+    use_tracer(TRACERS.load("recent")(keep, tracer) if keep else tracer)
 
 
 def use_tracer(tracer: Tracer | None) -> None:
@@ -97,6 +101,11 @@ def use_tracer(tracer: Tracer | None) -> None:
     if _tracer is not None:
         _tracer.close()
     _tracer = tracer
+
+
+def tracer() -> Tracer | None:
+    """Where spans go; None for nowhere."""
+    return _tracer
 
 
 def named(attributes: dict[str, Value]) -> dict[str, Value]:

@@ -42,7 +42,7 @@ def main() -> int:
         print(f"rocamadre: {error}", file=sys.stderr)
         return 1
     logs = configure_logging(level=settings.log.level, folder=settings.home / "logs", terminal=sys.stderr.isatty())
-    configure_tracing(settings.log.otlp_endpoint, version=__version__)
+    configure_tracing(settings.log.otlp_endpoint, version=__version__, keep=settings.log.recent_traces)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, listener))

@@ -82,14 +82,23 @@ class Application:
             exchange.body_read = asyncio.get_running_loop().create_future()
             watch = asyncio.ensure_future(_cancel_when_gone(exchange.body_read, receive, task))
             with span("request", traceparent=exchange.headers.get("traceparent"), http_method=exchange.method) as timed:
-                reply = await self._respond(exchange)
-                if "expect" in exchange.headers and not exchange.body_read.done():
-                    # Refused before the client was told to send its body: nobody knows what it sends next.
-                    reply.headers["connection"] = "close"
-                await _send(reply, send)
-                timed.set(
-                    rpc_service=exchange.service_name, rpc_method=exchange.operation_name, http_status=reply.status
-                )
+                status = 0
+                try:
+                    reply = await self._respond(exchange)
+                    if "expect" in exchange.headers and not exchange.body_read.done():
+                        # Refused before the client was told to send its body: nobody knows what it sends next.
+                        reply.headers["connection"] = "close"
+                    status = reply.status
+                    await _send(reply, send)
+                finally:
+                    timed.set(
+                        rpc_service=exchange.service_name,
+                        rpc_method=exchange.operation_name,
+                        http_status=status,
+                        request_id=exchange.request_id,
+                        account=exchange.principal.account if exchange.principal else "",
+                        error_code=exchange.error_code,
+                    )
         except ClientGone:
             return
         except asyncio.CancelledError:

@@ -12,6 +12,7 @@ JOB_KINDS: Registry[JobKind] = Registry(
         "async-invoke": "rocamadre.async_invokes.jobs:KIND",
         "batch-inference": "rocamadre.batch.jobs:KIND",
         "lambda-event": "rocamadre.neighbours.lambdas.jobs:KIND",
+        "model-pull": "rocamadre.catalog.pulls:KIND",
         "openai-batch": "rocamadre.batch.openai.jobs:KIND",
     },
 )

@@ -50,10 +50,12 @@ def test_a_request_and_its_generation_are_timed_as_parent_and_child(make_client,
         return answer
 
     assert asyncio.run(ask()).status == 200
-    request, chat = tracer.spans
+    request, chat, *stages = tracer.spans
     assert (request.name, chat.name) == ("request", "chat")
+    assert [stage.name for stage in stages] == ["engine", "first_token", "tokens"]
     assert chat.parent is request
-    assert (request.ended, chat.ended) == (1, 1)
+    assert {stage.parent for stage in stages} == {chat}
+    assert {each.ended for each in tracer.spans} == {1}
     assert chat.attributes["gen_ai.request.model"] == "rocamadre.fake-v1:0"
     assert chat.attributes["output_tokens"] > 0
     assert request.attributes["http_status"] == 200

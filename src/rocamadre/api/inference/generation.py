@@ -190,14 +190,17 @@ async def begin(ctx: Context, resolved: Resolved, request: GenerationRequest) ->
     try:
         with ExitStack() as spans:
             timed = spans.enter_context(span("chat", operation="chat", provider="rocamadre", model=model.id))
-            engine = await platform.engines.engine(model.load_spec)
+            with span("engine"):  # Near nothing, unless the model has to be loaded.
+                engine = await platform.engines.engine(model.load_spec)
             generation = Generation(ctx, resolved, request, engine.converse(request), started=started, timed=timed)
             generation._reserved = reserved
             try:
-                generation.first = await anext(generation.rest)
+                with span("first_token"):
+                    generation.first = await anext(generation.rest)
             except BaseException:
                 await close(generation.rest)
                 raise
+            spans.enter_context(span("tokens"))
             generation._span = spans.pop_all()
     except StopAsyncIteration:
         _settle(ctx, reserved, 0)
