@@ -115,15 +115,15 @@ def remove_model(host: Host, id_or_name: str) -> Model:
         tx.execute(delete(MODELS).where(MODELS.c.id == model.id))
     forget(host)
     if row.folder:
-        _remove_folder(host, host.settings.home / "models" / row.folder)
+        remove_folder(host.settings.home / "models" / row.folder)
         run = msgspec.json.decode(row.origin, type=dict[str, object]).get("run")
         if isinstance(run, str) and run.startswith("pull-") and "/" not in run:
             shutil.rmtree(host.settings.home / "runs" / run, ignore_errors=True)
     return model
 
 
-def _remove_folder(host: Host, folder: Path) -> None:
-    """First out of sight, so that a half-removed folder is never taken for a model."""
+def remove_folder(folder: Path) -> None:
+    """Remove a model's files: first out of sight, so that a half-removed folder is never taken for a model."""
     aside = folder.with_name(f".removed-{short_id(8)}")
     try:
         folder.rename(aside)

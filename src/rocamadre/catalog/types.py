@@ -30,9 +30,10 @@ class Model:
         languages: ISO 639-1.
         size_bytes: On disk.
         parameters: How many weights; 0 if unknown.
-        source: `embedded`, `pulled`, `remote` or `fake`.
+        source: `embedded`, `pulled`, `remote` or `fake`; `custom` or `imported` for those of one account.
         customizations: Of `FINE_TUNING`, `CONTINUED_PRE_TRAINING`, `DISTILLATION`.
         options: Passed to the engine as they are.
+        dedicated: Its engine is kept while it idles.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Model:
     source: str = "pulled"
     customizations: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    dedicated: bool = False
 
     @property
     def embeds(self) -> bool:
@@ -66,7 +68,7 @@ class Model:
     @property
     def load_spec(self) -> LoadSpec:
         """How the engine pool runs it."""
-        return LoadSpec(self.id, self.engine, self.path, self.context_length, self.options)
+        return LoadSpec(self.id, self.engine, self.path, self.context_length, self.options, self.dedicated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Resolved:
         router_arn: The prompt router that was asked for; empty for none. Until `routers.route` has chosen, the model is
             the router's fallback.
         invoked_model_id: ARN of the model or inference profile that the router chose; empty until then.
+        target_arn: The custom or imported model, deployment or provisioned throughput asked for; empty for none.
+        model_arn: ARN of the custom or imported model that runs; empty for none.
     """
 
     requested: str
@@ -92,6 +96,8 @@ class Resolved:
     profile_arn: str = ""
     router_arn: str = ""
     invoked_model_id: str = ""
+    target_arn: str = ""
+    model_arn: str = ""
 
 
 @dataclass(frozen=True, slots=True)

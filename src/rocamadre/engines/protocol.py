@@ -22,6 +22,7 @@ class LoadSpec:
         path: The weight file or directory; None where there is none (`remote`, `fake`).
         context_length: Most tokens of prompt and answer together.
         options: What this engine wants besides (a remote base URL, a rule file…); JSON values only.
+        dedicated: Kept while it idles, and never unloaded to make room for another.
     """
 
     model_id: str
@@ -29,6 +30,7 @@ class LoadSpec:
     path: Path | None
     context_length: int = 2048
     options: Mapping[str, Any] = field(default_factory=dict)
+    dedicated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
