@@ -12,7 +12,7 @@ import msgspec
 from rocamadre.catalog.cards import language_codes, read_card
 from rocamadre.catalog.gguf_header import read_header
 from rocamadre.catalog.safetensors_header import read_safetensors_header
-from rocamadre.catalog.types import Model
+from rocamadre.catalog.types import TRAINABLE, Model
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.settings import Settings
 
@@ -89,6 +89,7 @@ def _gguf_model(path: Path, _mtime_ns: int, size_bytes: int) -> Model:
         size_bytes=size_bytes,
         parameters=header.parameters,
         source="embedded",
+        customizations=TRAINABLE,
     )
 
 

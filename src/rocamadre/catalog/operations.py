@@ -11,10 +11,13 @@ from rocamadre.catalog.host import Host
 from rocamadre.catalog.profile_rows import find_source_id
 from rocamadre.catalog.router_rows import KINDS, find_router
 from rocamadre.catalog.snapshot import Snapshot, memo_of, remember, snapshot
+from rocamadre.catalog.targets import KINDS as TARGET_KINDS
+from rocamadre.catalog.targets import Target, dedicated, find_target, is_target_name
 from rocamadre.catalog.types import Model, Resolved
 from rocamadre.core.arn import Arn, make_arn
 from rocamadre.core.context import Context
-from rocamadre.core.errors import InvalidRequest, NotBuilt, NotFound
+from rocamadre.core.errors import InvalidRequest, ModelNotReady, NotBuilt, NotFound
+from rocamadre.engines.priority import BACKGROUND
 
 INVALID = "The provided model identifier is invalid."
 """How AWS begins this refusal; clients look for it."""
@@ -24,13 +27,9 @@ STAND_INS = {"text": "default_model", "embedding": "default_embedder", "rerank":
 
 _APPLICATION_ID = re.compile(r"[a-z0-9]{12}")
 _LATER = {
-    "custom-model": "custom models",
-    "custom-model-deployment": "deployments of custom models",
     "endpoint": "SageMaker endpoints",
-    "imported-model": "imported models",
     "marketplace": "Marketplace endpoints",
     "prompt": "managed prompts",
-    "provisioned-model": "provisioned throughput",
 }
 
 
@@ -40,13 +39,15 @@ def resolve(ctx: Context, model_id: str) -> Resolved:
     Args:
         ctx: Whose request it is; application inference profiles of others are invisible.
         model_id: An id or short name of a model here, an alias, the id of a known family (with or without a
-            geography before and a context length after it), or an ARN of a foundation model, an inference profile or
-            a prompt router, which stands for its fallback until `routers.route` has chosen.
+            geography before and a context length after it), the name or `ft:` id of a custom or imported model, or an
+            ARN: of a foundation model, an inference profile, one of `targets.KINDS`, or a prompt router, which stands
+            for its fallback until `routers.route` has chosen.
 
     Raises:
         UnknownModel: it stands for nothing here; the message lists what exists.
         NotBuilt: an ARN of a kind that comes later.
-        InvalidRequest: an ARN that is none.
+        ModelNotReady: it is still being created.
+        InvalidRequest: an ARN that is none, or something that could not be created.
     """
     memo = memo_of(ctx.platform)
     if (hit := memo.lasting.get(model_id)) is not None:
@@ -57,9 +58,15 @@ def resolve(ctx: Context, model_id: str) -> Resolved:
         return hit
     if model_id.startswith("arn:"):
         return _resolve_arn(ctx, model_id)
+    # An account's own model goes before an alias, never before a model that everybody has.
+    own = is_target_name(model_id) and known.find(model_id) is None
+    if own and (found := find_target(ctx, model_id)) is not None:
+        return _from_target(ctx, model_id, found)
     resolved = _find(ctx.platform, known, model_id)
     if resolved is not None:
         lasting = not resolved.aliased and resolved.model.source in ("embedded", "fake")
+        if own:
+            return remember(memo.profiles, place, resolved)
         return remember(memo.lasting if lasting else memo.resolved, model_id, resolved)
     source = find_source_id(ctx.platform.sql, ctx.account, ctx.region, model_id) if _is_application(model_id) else None
     if source is None:
@@ -117,6 +124,13 @@ def _resolve_arn(ctx: Context, text: str) -> Resolved:
         )
     if arn.service == "bedrock" and kind in KINDS:
         return remember(memo.profiles, (ctx.account, ctx.region, text), _from_router(ctx, text, arn))
+    if arn.service == "bedrock" and kind in TARGET_KINDS:
+        target = find_target(ctx, text)
+        if target is None:
+            raise UnknownModel(
+                f"{INVALID} No {kind.replace('-', ' ')} {_short(text)} in account {ctx.account}, region {ctx.region}"
+            )
+        return _from_target(ctx, text, target)
     if arn.service != "bedrock" or kind not in (
         "foundation-model",
         "inference-profile",
@@ -137,6 +151,24 @@ def _resolve_arn(ctx: Context, text: str) -> Resolved:
     if resolved is None:
         raise _unknown(known, arn.id)
     return remember(memo.resolved, text, Resolved(text, resolved.base_id, resolved.model, resolved.aliased))
+
+
+def _from_target(ctx: Context, requested: str, target: Target) -> Resolved:
+    """What an account's own model, deployment or provisioned throughput runs."""
+    if target.state == "failed":
+        raise InvalidRequest(f"{target.name or target.arn} could not be created: {target.reason}")
+    if target.state == "creating" and not BACKGROUND.get():  # The job that makes it tries it out.
+        raise ModelNotReady(f"{target.name or target.arn} is still being created; try again in a moment")
+    if target.runs:
+        behind = resolve(ctx, target.runs)
+        model = dedicated(behind.model, target) if target.slots else behind.model
+        found = replace(behind, requested=requested, model=model, target_arn=target.arn)
+    else:
+        model = target.model(ctx.platform.settings.home / "models")
+        found = Resolved(requested, target.base_id, model, False, target_arn=target.arn, model_arn=target.arn)
+    if target.state != "ready":
+        return found
+    return remember(memo_of(ctx.platform).profiles, (ctx.account, ctx.region, requested), found)
 
 
 def _from_router(ctx: Context, requested: str, arn: Arn) -> Resolved:

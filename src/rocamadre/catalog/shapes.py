@@ -11,6 +11,7 @@ from rocamadre.catalog.cards import language_codes, read_card
 from rocamadre.catalog.checks import CheckedFolder, check_gguf, check_safetensors_folder, read_object
 from rocamadre.catalog.gguf_header import GgufHeader
 from rocamadre.catalog.rows import Facts
+from rocamadre.catalog.types import TRAINABLE
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.registry import Registry
 
@@ -143,6 +144,7 @@ def _gguf(folder: Path, name: str, header: GgufHeader, wishes: Wishes) -> Shaped
         file=name,
         size_bytes=header.size_bytes,
         parameters=header.parameters,
+        customizations=TRAINABLE,
         **values,
     )
     return Shaped(facts, notes)
@@ -191,6 +193,7 @@ def _torch(folder: Path, names: list[str], checked: CheckedFolder, wishes: Wishe
         name=(wishes.name or wishes.title)[:100],
         engine="torch",
         output_modalities=("TEXT",) if generates else ("EMBEDDING",),
+        customizations=TRAINABLE if generates else (),
         dimensions=0 if generates else int(checked.config.get("hidden_size") or checked.config.get("d_model") or 0),
         size_bytes=_size(folder, names),
         parameters=checked.parameters,

@@ -6,6 +6,7 @@ reads it where it resolves an id, and knows nothing of how they came about.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -16,12 +17,18 @@ from sqlalchemy import Connection, delete, insert, select, update
 from rocamadre.catalog.rows import Facts
 from rocamadre.catalog.tables import TARGETS
 from rocamadre.catalog.types import Model
+from rocamadre.core.context import Context
 
 KINDS = ("custom-model", "imported-model", "custom-model-deployment", "provisioned-model")
 """Of ARNs."""
 
 IMPORTED = "imported"
 """The `base_id` of models that have no foundation model behind them: their bodies are told apart by their keys."""
+
+FINE_TUNED = "ft:"
+"""How the OpenAI wire's ids of custom models begin; their last part, after a colon, is the ARN's last."""
+
+_NAME = re.compile(r"([0-9a-zA-Z][_-]?){1,63}")
 
 State: TypeAlias = Literal["ready", "creating", "failed"]
 
@@ -105,6 +112,21 @@ def select_named(tx: Connection, account: str, region: str, name: str) -> Target
 def select_model_by_id(tx: Connection, account: str, region: str, model_id: str) -> Target | None:
     """A model of its own by the last part of its ARN."""
     return _one(tx, _mine(account, region) & (TARGETS.c.id == model_id) & (TARGETS.c.runs == ""))
+
+
+def is_target_name(name: str) -> bool:
+    """Whether an account's own model could be called so, or it is an id of the OpenAI wire for one."""
+    return name.startswith(FINE_TUNED) or _NAME.fullmatch(name) is not None
+
+
+def find_target(ctx: Context, wanted: str) -> Target | None:
+    """What an ARN, a name or an `ft:` id stands for in the caller's account and region."""
+    with ctx.platform.sql.connect() as connection:
+        if wanted.startswith("arn:"):
+            return select_target(connection, ctx.account, ctx.region, wanted)
+        if wanted.startswith(FINE_TUNED):
+            return select_model_by_id(connection, ctx.account, ctx.region, wanted.rpartition(":")[2])
+        return select_named(connection, ctx.account, ctx.region, wanted)
 
 
 def select_targets(tx: Connection, account: str | None = None, region: str | None = None) -> list[Target]:

@@ -10,6 +10,9 @@ from typing import Any, Literal
 
 from rocamadre.engines.protocol import LoadSpec
 
+TRAINABLE = ("FINE_TUNING", "CONTINUED_PRE_TRAINING", "DISTILLATION")
+"""What can be done with a text model whose weights are here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Model:

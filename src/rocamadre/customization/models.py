@@ -24,6 +24,7 @@ from rocamadre.catalog.targets import (
     select_target,
     select_users,
 )
+from rocamadre.catalog.types import TRAINABLE
 from rocamadre.core.arn import Arn, make_arn
 from rocamadre.core.context import Context
 from rocamadre.core.errors import Conflict, InvalidRequest, NotFound
@@ -44,7 +45,6 @@ from rocamadre.customization.tables import select_maker, select_trainers
 from rocamadre.store.sql.tags import forget_tags
 
 KIND = "custom-model"
-CUSTOMIZATIONS = ("FINE_TUNING", "CONTINUED_PRE_TRAINING", "DISTILLATION")
 NAME = re.compile(r"([0-9a-zA-Z][_-]?){1,63}")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,139}")
 _BASE = re.compile(r"[a-z0-9-]{1,63}\.[a-z0-9-]{1,63}(:[a-z0-9-]{1,63}){0,2}")
@@ -125,7 +125,7 @@ def register_custom_model(
         arn: See `custom_model_arn`.
         base_model_id: The foundation model id whose body format InvokeModel reads.
         base_model_arn: Of the foundation model or custom model that it was made from.
-        customization_type: Of `CUSTOMIZATIONS`, or `IMPORTED`.
+        customization_type: As Bedrock names it: `FINE_TUNING`, `IMPORTED`….
         job_arn: Of the job that made it; empty for none.
         folder: Its name below `<home>/models`; deleted with the model.
         engine: A name in `engines.registry.ENGINES`.
@@ -183,7 +183,7 @@ def register_custom_model(
         size_bytes=size_bytes,
         parameters=parameters,
         source="custom",
-        customizations=CUSTOMIZATIONS,
+        customizations=TRAINABLE,
         options=dict(options),
     )
     insert_target(

@@ -21,6 +21,7 @@ from rocamadre.engines.runner import RunnerFactory
 logger = logging.getLogger(__name__)
 
 FREE_SHARE = 0.9
+_DRAIN_POLL_S = 0.05
 
 
 class EnginePool:
@@ -41,6 +42,7 @@ class EnginePool:
         self._promised = 0
         self._janitor: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._ending = False
 
     async def engine(self, spec: LoadSpec) -> Engine:
         """See `Engines.engine`.
@@ -56,7 +58,8 @@ class EnginePool:
             if entry is not None:
                 self._close_later(entry)
             factory = self._kinds.load(spec.engine)
-            entry = PooledEngine(spec, self._settings, factory, self._home, self._room_for)
+            settings = self._settings.model_copy(update={"replicas": 1}) if spec.dedicated else self._settings
+            entry = PooledEngine(spec, settings, factory, self._home, self._room_for)
             self._entries[spec.model_id] = entry
             self._start_janitor()
         entry.last_used = monotonic()
@@ -76,6 +79,7 @@ class EnginePool:
 
     async def close(self) -> None:
         """Stop everything."""
+        self._ending = True
         if self._janitor is not None:
             self._janitor.cancel()
             with suppress(asyncio.CancelledError):
@@ -85,9 +89,16 @@ class EnginePool:
         await asyncio.gather(*(entry.close() for entry in entries), *self._closing)
 
     def _close_later(self, entry: PooledEngine) -> None:
-        task = asyncio.create_task(entry.close())
+        task = asyncio.create_task(self._drain(entry))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+    async def _drain(self, entry: PooledEngine) -> None:
+        """Close what another has taken the place of, once the requests that it works on are answered."""
+        until = monotonic() + self._settings.reply_timeout_s
+        while entry.active and not self._ending and monotonic() < until:
+            await asyncio.sleep(_DRAIN_POLL_S)
+        await entry.close()
 
     @asynccontextmanager
     async def _room_for(self, entry: PooledEngine) -> AsyncGenerator[None, None]:
@@ -117,7 +128,11 @@ class EnginePool:
             idle = [
                 other
                 for other in self._entries.values()
-                if other is not entry and other.running and not other.active and other.pids()
+                if other is not entry
+                and not other.spec.dedicated
+                and other.running
+                and not other.active
+                and other.pids()
             ]
             if not idle:
                 share = (
@@ -142,6 +157,7 @@ class EnginePool:
             await asyncio.sleep(min(5.0, max(0.05, keep_s / 4)))
             now = monotonic()
             for model_id, entry in list(self._entries.items()):
-                if entry.running and not entry.active and now - entry.last_used > keep_s:
+                idle = entry.running and not entry.active and now - entry.last_used > keep_s
+                if idle and not entry.spec.dedicated:
                     logger.info("engine.idle", extra={"model": model_id})
                     await entry.unload()

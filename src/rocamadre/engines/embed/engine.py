@@ -28,7 +28,7 @@ class EmbedEngine:
     """
 
     def __init__(self, spec: LoadSpec, settings: EngineSettings, home: Path) -> None:
-        self.slots = settings.slots * _SLOTS_PER_SETTING
+        self.slots = int(spec.options.get("slots", settings.slots)) * _SLOTS_PER_SETTING
         self.facts: Mapping[str, Any] = {}
         self._spec = spec
         self._child = Child("rocamadre.engines.embed.child", spec, settings, home)

@@ -35,7 +35,7 @@ class TorchEngine:
     """
 
     def __init__(self, spec: LoadSpec, settings: EngineSettings, home: Path) -> None:
-        self.slots = settings.slots
+        self.slots = int(spec.options.get("slots", settings.slots))
         self.facts: Mapping[str, Any] = {}
         self._spec = spec
         self._stuck = False
