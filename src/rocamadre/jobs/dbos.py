@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 APP_NAME = "rocamadre"
 QUEUE = "jobs"
+HEAVY_QUEUE = "heavy jobs"
 WORKFLOW = "run"
 
 
@@ -67,8 +68,9 @@ class DbosWorker:
             )
             give_up(self._kinds, kind, run_id, self._platform, reason)
         DBOS.launch()
-        most = self._platform.settings.jobs.concurrency
-        DBOS.register_queue(QUEUE, worker_concurrency=most, polling_interval_sec=self._poll_s)
+        jobs = self._platform.settings.jobs
+        for queue, most in ((QUEUE, jobs.concurrency), (HEAVY_QUEUE, jobs.heavy)):
+            DBOS.register_queue(queue, worker_concurrency=most, polling_interval_sec=self._poll_s)
         self._thread.start()
 
     def close(self) -> None:
@@ -85,7 +87,7 @@ class DbosWorker:
                 DBOS.enqueue_workflow_with_options(
                     {
                         "workflow_name": WORKFLOW,
-                        "queue_name": QUEUE,
+                        "queue_name": HEAVY_QUEUE if self._kinds.load(kind).heavy else QUEUE,
                         "workflow_id": run_id,
                         "app_version": str(JOBS_VERSION),
                     },

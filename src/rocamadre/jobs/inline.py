@@ -24,6 +24,7 @@ class InlineJobs:
         self._platform = platform
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
+        self._heavy = threading.Semaphore(platform.settings.jobs.heavy)
         self._taker: threading.Thread | None = None
 
     def drain(self) -> int:
@@ -53,9 +54,16 @@ class InlineJobs:
         while not self._stop.wait(0.01):
             for run_id, kind in new_runs(self._platform.sql):
                 mark_handed_over(self._platform.sql, run_id)
-                thread = threading.Thread(target=self._execute, args=(kind, run_id), daemon=True)
+                thread = threading.Thread(target=self._execute_in_turn, args=(kind, run_id), daemon=True)
                 self._threads.append(thread)
                 thread.start()
+
+    def _execute_in_turn(self, kind: str, run_id: str) -> None:
+        if not self._kinds.load(kind).heavy:
+            self._execute(kind, run_id)
+            return
+        with self._heavy:
+            self._execute(kind, run_id)
 
     def _execute(self, kind: str, run_id: str) -> None:
         execute(self._kinds, kind, run_id, self._platform, _at_once)

@@ -128,11 +128,14 @@ class JobKind:
     Attributes:
         steps: In order.
         settle: Writes the end into the area's own row, in the transaction that ends the run; may be called twice.
+        heavy: It takes much of the machine: only so many of these run at a time (setting `jobs.heavy`), the oldest
+            first, and the rest stay queued without holding up other jobs.
     """
 
     name: str
     steps: tuple[Step, ...]
     settle: Callable[[Connection, Work, Outcome], None]
+    heavy: bool = False
 
 
 class JobRunner(Protocol):

@@ -96,6 +96,8 @@ def _settle(tx: Connection, work: Work, outcome: Outcome) -> None:
 
 TEST_KIND = JobKind("test", (Step("first", _run("first")), Step("second", _run("second"))), _settle)
 
+HEAVY_KIND = JobKind("heavy", TEST_KIND.steps, _settle, heavy=True)
+
 
 class JobSuite:
     """What every executor must do."""
@@ -117,7 +119,10 @@ class JobSuite:
         sql = open_database(settings.home, settings.database)
         nothing: Any = None  # These jobs need neither objects nor models.
         platform = JobPlatform(settings, sql, nothing, SystemClock(), nothing)
-        kinds: Registry[JobKind] = Registry("job", {"test": "rocamadre.testing.job_suite:TEST_KIND"})
+        kinds: Registry[JobKind] = Registry(
+            "job",
+            {name: f"rocamadre.testing.job_suite:{name.upper()}_KIND" for name in ("test", "heavy")},
+        )
         made = Bench(QueuedJobs(sql, platform.clock), platform, self.executor(kinds, platform))
         _STEPS.clear()
         _BENCH.append(made)
@@ -232,6 +237,38 @@ class JobSuite:
         bench.enqueue("arn:run/left")
         bench.enqueue("arn:run/right")
         assert {bench.over("arn:run/left").state, bench.over("arn:run/right").state} == {"completed"}
+
+    def test_heavy_runs_wait_for_each_other(self, bench: Bench) -> None:
+        """One at a time; those that wait are still queued, can be stopped, and hold up nobody else."""
+        go = threading.Event()
+        running: list[str] = []
+
+        def patient(work: Work) -> Any:
+            if work.run_id.startswith("arn:heavy/"):
+                running.append(work.run_id)
+                assert len(running) == 1, "two at once"
+                bench.wait(go.is_set)
+                running.remove(work.run_id)
+
+        _STEPS["first"] = patient
+        bench.start()
+        for name in ("one", "two", "three"):
+            bench.enqueue(f"arn:heavy/{name}", "heavy")
+        bench.wait(lambda: running)
+        for name in ("left", "right"):
+            bench.enqueue(f"arn:run/{name}")
+            assert bench.over(f"arn:run/{name}").state == "completed"
+        waiting = [name for name in ("one", "two", "three") if f"arn:heavy/{name}" not in running]
+        states = [bench.jobs.state(f"arn:heavy/{name}") for name in waiting]
+        assert [state.state for state in states if state] == ["queued", "queued"]
+        with bench.platform.sql.begin() as tx:
+            stopped = bench.jobs.request_stop(tx, f"arn:heavy/{waiting[0]}")
+        assert stopped is not None
+        assert stopped.state == "stopped"
+        go.set()
+        ends = {name: bench.over(f"arn:heavy/{name}").state for name in ("one", "two", "three")}
+        assert ends.pop(waiting[0]) == "stopped"
+        assert set(ends.values()) == {"completed"}
 
     @pytest.mark.parametrize("arguments", [{"key": b"bytes"}, {"key": {1: 2}}, {"key": "x" * 70_000}, {"key": (1,)}])
     def test_arguments_are_small_json(self, bench: Bench, arguments: dict[str, Any]) -> None:

@@ -1,0 +1,138 @@
+"""How far a job is, read from its run's folder: by the API, the command and the console, while it runs and after."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from rocamadre.customization.types import OVER, Job
+from rocamadre.jobs.rundir import RunDir
+
+PUBLISH = "publish"
+"""The folder of the second child's run, in the job's."""
+
+State: TypeAlias = Literal["queued", "preparing", "training", "paused", "publishing", "over"]
+
+_MOST_POINTS = 500
+_MOST_WARNINGS = 20
+_RECENT_STEPS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far a job is.
+
+    Attributes:
+        reason: Why it is paused or waits, or why it failed; empty otherwise.
+        step: Of optimiser steps done.
+        steps: Of optimiser steps in all; 0 before that is known.
+        loss: Of the last step, in nats per token.
+        validation_loss: The last one.
+        eta_s: Seconds until the training ends, at the pace of the last steps; None where there is none.
+        losses: Step and loss; of a long run every n-th.
+        validation_losses: Step and loss.
+    """
+
+    state: State
+    reason: str
+    step: int
+    steps: int
+    epoch: float
+    loss: float | None
+    validation_loss: float | None
+    tokens_per_s: float | None
+    eta_s: float | None
+    warnings: tuple[str, ...]
+    losses: tuple[tuple[int, float], ...]
+    validation_losses: tuple[tuple[int, float], ...]
+
+
+def run_dir(home: Path, job_arn: str) -> RunDir:
+    """Where a job keeps what it has done."""
+    return RunDir(home / "runs" / f"customization-{hashlib.sha256(job_arn.encode()).hexdigest()[:16]}")
+
+
+def progress_of(home: Path, job: Job) -> JobProgress:
+    """How far a job is; also when it is over."""
+    folder = run_dir(home, job.arn)
+    events = folder.progress()
+    steps = steps_of(events)
+    validations = validations_of(events)
+    last: Mapping[str, Any] = steps[-1] if steps else {}
+    total = next((int(event["steps"]) for event in reversed(events) if event.get("event") == "started"), 0)
+    state, reason = _state(job, folder, events)
+    return JobProgress(
+        state=state,
+        reason=reason,
+        step=int(last.get("step", 0)),
+        steps=total,
+        epoch=float(last.get("epoch", 0.0)),
+        loss=last.get("loss"),
+        validation_loss=validations[-1]["loss"] if validations else None,
+        tokens_per_s=last.get("tokens_per_s"),
+        eta_s=_eta_s(events, total) if state == "training" else None,
+        warnings=tuple(str(event["message"]) for event in events if event.get("event") == "warning")[-_MOST_WARNINGS:],
+        losses=_thinned([(int(event["step"]), float(event["loss"])) for event in steps]),
+        validation_losses=_thinned([(int(event["step"]), float(event["loss"])) for event in validations]),
+    )
+
+
+def steps_of(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The steps, each once, in order: what was done again after a kill counts as done the last time."""
+    return _last_of_each(event for event in events if event.get("event") == "step")
+
+
+def validations_of(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The validations, each once, in order."""
+    return _last_of_each(event for event in events if event.get("event") == "validation")
+
+
+def _last_of_each(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    found = {int(event["step"]): event for event in events}
+    return [found[step] for step in sorted(found)]
+
+
+def _state(job: Job, folder: RunDir, events: Sequence[Mapping[str, Any]]) -> tuple[State, str]:
+    if job.status in OVER:
+        return "over", job.message
+    if job.parts["validation"].status == "NotStarted":
+        return "queued", ""
+    if job.parts["training"].status == "NotStarted":
+        return "preparing", ""
+    if (folder.path / PUBLISH / "spec.json").exists():
+        return "publishing", ""
+    # What a run says while it works on ends its pause.
+    last = next((event for event in reversed(events) if event.get("event") not in ("warning", "checkpoint")), {})
+    if last.get("event") == "paused":
+        return "paused", str(last.get("reason", ""))
+    return "training", ""
+
+
+def _eta_s(events: Sequence[Mapping[str, Any]], total: int) -> float | None:
+    """At the pace of the last steps without a break in between."""
+    recent: list[Mapping[str, Any]] = []
+    for event in reversed(events):
+        if event.get("event") in ("started", "resumed", "paused"):
+            break
+        if event.get("event") == "step":
+            recent.append(event)
+            if len(recent) > _RECENT_STEPS:
+                break
+    if len(recent) < 2:
+        return None
+    newest, oldest = recent[0], recent[-1]
+    steps = int(newest["step"]) - int(oldest["step"])
+    passed_s = (datetime.fromisoformat(newest["at"]) - datetime.fromisoformat(oldest["at"])).total_seconds()
+    return max(0.0, (total - int(newest["step"])) * passed_s / steps) if steps > 0 else None
+
+
+def _thinned(points: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    stride = max(1, -(-len(points) // _MOST_POINTS))
+    kept = list(points[::stride])
+    if points and kept[-1] != points[-1]:
+        kept.append(points[-1])
+    return tuple(kept)
