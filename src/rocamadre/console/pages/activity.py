@@ -31,9 +31,16 @@ async def build(page: Page) -> None:
                 made = link(t("activity.minutes", n=each), address("/activity", minutes=each), classes="tab")
                 set_attributes(made, aria_current="true" if each == minutes else None)
     region(page, partial(_load, page, minutes), partial(_show, page, minutes), classes="section", every_s=EVERY_S)
-    with box("card"):
-        heading(t("activity.log"))
-        region(page, partial(_logging, page), partial(_show_logging, page))
+    with box("columns"):
+        with box("card"):
+            heading(t("activity.single"))
+            text(t("activity.single_hint"), classes="faint")
+            with tag("a", classes="button", href="/activity/requests"):
+                tag("span", t("activity.single_open"))
+                icon("arrow")
+        with box("card"):
+            heading(t("activity.log"))
+            region(page, partial(_logging, page), partial(_show_logging, page))
 
 
 async def _load(page: Page, minutes: str) -> list[Interval]:

@@ -12,6 +12,7 @@ from nicegui import ui
 from rocamadre.console.call_log import Call, Calls, Place, place_of, read_call, read_calls
 from rocamadre.console.failures import ApiFailure
 from rocamadre.console.page import Page, address
+from rocamadre.console.pages.traces import trace_page
 from rocamadre.console.parts.elements import (
     box,
     button,
@@ -196,6 +197,8 @@ def _one(page: Page, call: Call) -> None:
                 t("calls.metadata"): _written(call.record.get("requestMetadata")),
             }
         )
+        if request := call.text("requestId"):
+            link(t("calls.trace"), trace_page(request))
     for part, body in (("input", "inputBodyJson"), ("output", "outputBodyJson")):
         held = call.record.get(part)
         held = held if isinstance(held, dict) else {}

@@ -6,7 +6,9 @@ from functools import partial
 from typing import Any
 
 from rocamadre.console.page import Page
-from rocamadre.console.parts.elements import box, code_block, heading, link, tag, text, text_field
+from rocamadre.console.pages.models_aliases import Aliases
+from rocamadre.console.pages.models_pulls import Pulls
+from rocamadre.console.parts.elements import box, heading, link, tag, text
 from rocamadre.console.parts.figures import badge
 from rocamadre.console.parts.states import empty, region
 from rocamadre.console.parts.tables import Column, Table
@@ -19,8 +21,10 @@ async def build(page: Page) -> None:
     """Draw the page."""
     t = page.t
     text(t("models.lead"), classes="lead")
-    region(page, lambda: page.api.get("/_rocamadre/models"), partial(_show_models, page), classes="section", lines=5)
-    _pull(page)
+    made = region(
+        page, lambda: page.api.get("/_rocamadre/models"), partial(_show_models, page), classes="section", lines=5
+    )
+    Pulls(page, model_page, made.refresh)
     with box("columns"):
         with box("section"):
             heading(t("models.profiles"))
@@ -73,7 +77,7 @@ def _show_models(page: Page, found: Any) -> None:
     Table(
         page, t("models.title"), columns, words=lambda model: f"{model['name']} {model['id']} {model['provider']}"
     ).fill(found["models"])
-    _show_aliases(page, found["aliases"])
+    Aliases(page, model_page, [model["id"] for model in found["models"]])
 
 
 def modalities(page: Page, model: dict[str, Any]) -> str:
@@ -84,56 +88,6 @@ def modalities(page: Page, model: dict[str, Any]) -> str:
         return ", ".join(page.t(f"models.modality_{known[name]}") if name in known else name for name in names)
 
     return f"{words(model['input_modalities'])} → {words(model['output_modalities'])}"
-
-
-def _show_aliases(page: Page, aliases: list[dict[str, Any]]) -> None:
-    t = page.t
-    with box("section fold", name="details"):
-        tag("summary", t("models.aliases", count=t.number(len(aliases))))
-        text(t("models.aliases_hint"), classes="faint small")
-        with box("table-box tall", tabindex="0", role="region", aria_label=t("models.alias")):
-            with tag("table", classes="table"):
-                with tag("thead"), tag("tr"):
-                    for name in ("alias", "stands_for", "note"):
-                        tag("th", t(f"models.{name}"), scope="col")
-                with tag("tbody"):
-                    for alias in aliases:
-                        with tag("tr"):
-                            tag("td", alias["pattern"], classes="mono")
-                            with tag("td"):
-                                if alias["model_id"]:
-                                    link(alias["model_id"], model_page(alias["model_id"]))
-                                else:
-                                    badge(t("models.nothing_here"), "warn")
-                            tag("td", alias["note"], classes="faint")
-
-
-def _pull(page: Page) -> None:
-    t = page.t
-    with box("card"):
-        heading(t("models.pull"))
-        text(t("models.pull_hint"), classes="faint")
-        shown = box("section")
-
-        def show(source: Any) -> None:
-            shown.clear()
-            with shown:
-                code_block(
-                    f"roca models pull {_quoted(str(source).strip()[:300] or 'owner/name')}",
-                    label=t("layout.copy"),
-                    copied=t("layout.copied"),
-                )
-
-        text_field(t("models.pull_source"), placeholder=t("models.pull_example"), on_change=show, classes="wide")
-        shown.move(target_index=-1)
-        show("")
-
-
-def _quoted(source: str) -> str:
-    """For a shell: as it is when harmless, else in quotes."""
-    if source and all(letter.isascii() and (letter.isalnum() or letter in "-._:/@~+") for letter in source):
-        return source
-    return "'" + source.replace("'", "'\"'\"'") + "'"
 
 
 async def _all(page: Page, operation: str, member: str) -> list[dict[str, Any]]:

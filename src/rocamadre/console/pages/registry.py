@@ -43,5 +43,7 @@ PAGES: tuple[Entry, ...] = (
     Entry("/models/{model:path}", f"{_PAGES}.model:build", "model", below="models"),
     Entry("/activity", f"{_PAGES}.activity:build", "activity", "activity"),
     Entry("/activity/calls", f"{_PAGES}.calls:build", "calls", below="activity"),
+    Entry("/activity/requests", f"{_PAGES}.traces:build", "traces", below="activity"),
+    Entry("/activity/requests/{request:path}", f"{_PAGES}.traces:build_one", "trace", below="activity"),
 )
 """All there are. Order matters: of two that fit, the first is taken."""
