@@ -117,6 +117,15 @@ class NeighbourRequest:
         async for piece in self.stream:
             yield piece
 
+    async def batches(self, size_bytes: int) -> AsyncIterator[list[bytes]]:
+        """As `pieces`, in lists of at least this size together; the last may be smaller."""
+        if self.stream is None:
+            if self.body:
+                yield [self.body]
+            return
+        async for batch in self.stream.batches(size_bytes):
+            yield batch
+
 
 def _pairs(text: bytes) -> dict[str, str]:
     try:

@@ -68,20 +68,17 @@ class BlobWriter:
         self.size_bytes = 0
         path.parent.mkdir(exist_ok=True, mode=0o700)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._content = SequentialFile(self._file)
+        self._content = SequentialFile(self._file, self._digest)
 
     def write(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Append; the pieces are kept at most until the next call, and must not change until then."""
-        small = [checksum for checksum in self._checksums.values() if checksum.likes_small]
-        for piece in pieces:
-            self._md5.update(piece)
-            for checksum in small:  # At once, while the piece is in the processor's cache.
-                checksum.update(piece)
-            self.size_bytes += len(piece)
-        for checksum in self._checksums.values():
-            if not checksum.likes_small:
-                checksum.update(b"".join(pieces))
+        self.size_bytes += sum(map(len, pieces))
         self._content.append(pieces)
+
+    def _digest(self, block: memoryview) -> None:
+        self._md5.update(block)
+        for checksum in self._checksums.values():
+            checksum.update(block)
 
     def finish(self) -> Written:
         """Flush to the disk, and close."""

@@ -19,13 +19,7 @@ SIZES_BYTES = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "md5": 16, "sha1": 20, "
 
 
 class Checksum(Protocol):
-    """One checksum being computed.
-
-    Attributes:
-        likes_small: Whether pieces of some kilobytes go as fast as megabytes.
-    """
-
-    likes_small: bool
+    """One checksum being computed."""
 
     def update(self, data: bytes | memoryview) -> None:
         """Go on with these bytes."""
@@ -56,8 +50,6 @@ def encode_digest(digest: bytes) -> str:
 
 
 class _Crc32:
-    likes_small = True
-
     def __init__(self) -> None:
         self._value = 0
 
@@ -70,8 +62,6 @@ class _Crc32:
 
 class _TableCrc:
     """CRC32C and CRC64NVME, for which Python has no function of its own."""
-
-    likes_small = False
 
     def __init__(self, algorithm: str) -> None:
         # Imported here: numpy is not needed by servers that never meet one of these.
@@ -90,8 +80,6 @@ class _TableCrc:
 
 
 class _Hash:
-    likes_small = True
-
     def __init__(self, algorithm: str) -> None:
         self._hash = hashlib.new(algorithm, usedforsecurity=False)
 

@@ -10,12 +10,11 @@ import fcntl
 import mmap
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 BLOCK_BYTES = 1 << 20
 
 _DIRECT: int = getattr(os, "O_DIRECT", 0)
-_MOST_VECTORS = 512
 # Aligned as direct writing wants it; borrowed for one write, so there are as many as threads that write.
 _BUFFERS: deque[mmap.mmap] = deque()
 
@@ -25,10 +24,13 @@ class SequentialFile:
 
     Args:
         file: A descriptor open for writing, at the beginning of an empty file. The caller closes it.
+        digest: Shown all that is written, in order and in blocks: hashing few large blocks leaves the interpreter to
+            other threads, many small ones make each wait for it again and again.
     """
 
-    def __init__(self, file: int) -> None:
+    def __init__(self, file: int, digest: Callable[[memoryview], None]) -> None:
         self._file = file
+        self._digest = digest
         self._held: list[memoryview] = []
         self._held_bytes = 0
         self._is_direct = False
@@ -45,8 +47,9 @@ class SequentialFile:
     def flush(self) -> None:
         """Write what was held back; the last thing to be written."""
         self._set_direct(False)
-        for first in range(0, len(self._held), _MOST_VECTORS):
-            _write_all(self._file, self._held[first : first + _MOST_VECTORS])
+        rest = memoryview(b"".join(self._held))
+        self._digest(rest)
+        _write_all(self._file, rest)
         self._held.clear()
         self._held_bytes = 0
 
@@ -58,6 +61,7 @@ class SequentialFile:
         try:
             self._fill(buffer)
             with memoryview(buffer) as block:
+                self._digest(block)
                 self._write(block)
         finally:
             _BUFFERS.append(buffer)
@@ -89,7 +93,7 @@ class SequentialFile:
                 self._can_direct = False
                 self._set_direct(False)
         if written < len(block):
-            _write_all(self._file, [block[written:]])
+            _write_all(self._file, block[written:])
 
     def _set_direct(self, wanted: bool) -> None:
         if wanted == self._is_direct:
@@ -102,9 +106,6 @@ class SequentialFile:
         self._can_direct = False
 
 
-def _write_all(file: int, pieces: Sequence[memoryview]) -> None:
-    left = sum(len(piece) for piece in pieces)
-    written = os.writev(file, pieces) if pieces else 0
-    while written < left:  # A full disk or a signal cut it short: the rest again, or the error.
-        rest = memoryview(b"".join(pieces))[written:]
-        written += os.write(file, rest)
+def _write_all(file: int, data: memoryview) -> None:
+    while data:  # A full disk or a signal may cut it short: the rest again, or the error.
+        data = data[os.write(file, data) :]

@@ -45,16 +45,13 @@ async def receive_blob(call: Call, *, algorithm: str = "") -> Received:
     """
     payload = Payload(call.request)
     transfer = _Transfer(call.store, payload, algorithm)
-    batch: list[bytes] = []
-    size = 0
+    last: list[bytes] = []  # One is held back: the last goes the shorter way.
     try:
-        async for piece in call.request.pieces():
-            batch.append(piece)
-            size += len(piece)
-            if size >= _BATCH_BYTES:
-                await transfer.hand_over(batch)
-                batch, size = [], 0
-        return await transfer.finish(batch)
+        async for batch in call.request.batches(_BATCH_BYTES):
+            if last:
+                await transfer.hand_over(last)
+            last = batch
+        return await transfer.finish(last)
     except BaseException:
         transfer.give_up()
         raise
