@@ -14,19 +14,15 @@ Form: TypeAlias = Literal["full", "adapter"]
 """`full`: all weights are the result. `adapter`: few weights beside a base that stays as it is."""
 
 _FIXED = ConfigDict(frozen=True, extra="forbid")
-_TARGETS = "`all` linear layers of the blocks, `attention`'s, `mlp`'s, or names of layers such as `q_proj`."
+_TARGETS = "Any of `all` linear layers of the blocks, `attention`'s, `mlp`'s, and names of layers such as `q_proj`."
 
 
 def _listed(value: Any) -> Any:
     """Lists may come as `a,b`: Bedrock's hyperparameters are strings."""
-    if isinstance(value, str) and value not in ("all", "attention", "mlp"):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-Targets: TypeAlias = Annotated[
-    Literal["all", "attention", "mlp"] | Annotated[tuple[str, ...], Field(min_length=1)], BeforeValidator(_listed)
-]
+Targets: TypeAlias = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_listed)]
 
 
 class FullSettings(BaseModel):
@@ -46,7 +42,7 @@ class LoraSettings(BaseModel):
         default=32, ge=1, le=65536, description="Updates are scaled by alpha/rank (rsLoRA: alpha/√rank)."
     )
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Of the updates' inputs, while training.")
-    targets: Targets = Field(default="all", description=_TARGETS)
+    targets: Targets = Field(default=("all",), description=_TARGETS)
     rslora: bool = Field(default=False, description="Scale by alpha/√rank: high ranks keep learning.")
     dora: bool = Field(default=False, description="Train each row's magnitude apart from its direction.")
 
@@ -60,7 +56,7 @@ class QloraSettings(BaseModel):
         default=32, ge=1, le=65536, description="Updates are scaled by alpha/rank (rsLoRA: alpha/√rank)."
     )
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Of the updates' inputs, while training.")
-    targets: Targets = Field(default="all", description=_TARGETS)
+    targets: Targets = Field(default=("all",), description=_TARGETS)
     rslora: bool = Field(default=False, description="Scale by alpha/√rank: high ranks keep learning.")
     double_quantisation: bool = Field(default=True, description="Quantise the scales too: 0.37 bits a weight less.")
     block_size: Literal[64, 128, 256, 512] = Field(default=64, description="Weights that share a scale.")

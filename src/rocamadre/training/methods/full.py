@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from rocamadre.core.errors import InvalidRequest
+from rocamadre.datasets.tokenizer import ModelTokenizer
 from rocamadre.training.methods.base import (
     MethodBase,
     freeze,
@@ -29,7 +30,9 @@ class Full(MethodBase):
 
     facts: ClassVar[MethodFacts] = FACTS["full"]
 
-    def prepare(self, model: Any, settings: FullSettings, *, seed: int, tokenizer: Any = None) -> nn.Module:
+    def prepare(
+        self, model: Any, settings: FullSettings, *, seed: int, tokenizer: ModelTokenizer | None = None
+    ) -> nn.Module:
         """Ask for gradients. With `last_layers` the embedding stays too, unless it is also the output matrix.
 
         Raises:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from rocamadre.datasets.tokenizer import ModelTokenizer
 from rocamadre.training.methods.facts import Form, MethodFacts
 
 
@@ -53,7 +54,7 @@ class Method(Protocol):
         """The model of its `method_settings`."""
         ...
 
-    def prepare(self, model: Any, settings: Any, *, seed: int, tokenizer: Any = None) -> nn.Module:
+    def prepare(self, model: Any, settings: Any, *, seed: int, tokenizer: ModelTokenizer | None = None) -> nn.Module:
         """Make a loaded causal model trainable by this method; what must not move is frozen.
 
         Args:

@@ -73,5 +73,7 @@ def check_settings(name: str, given: Mapping[str, Any]) -> BaseModel:
 
 def _field(item: Any) -> FieldError:
     path = ".".join(["method_settings", *map(str, item["loc"])])
-    shown = f" (given: {item['input']!r})" if item["loc"] and item["type"] != "extra_forbidden" else ""
+    if item["type"] == "extra_forbidden":
+        return FieldError(path, "there is no such setting")
+    shown = f" (given: {item['input']!r})" if item["loc"] else ""
     return FieldError(path, item["msg"].removeprefix("Value error, ") + shown)
