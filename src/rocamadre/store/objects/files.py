@@ -52,7 +52,6 @@ logger = logging.getLogger(__name__)
 Condition: TypeAlias = Callable[[ObjectInfo | None], None]
 """Looks at the object that is there, and raises if the request wanted another state."""
 
-_FRESH_LOOKS = 5
 _LIST_BATCH = 1000
 
 
@@ -424,15 +423,19 @@ class AccountObjects:
         Raises:
             NoSuchKey: there is none.
         """
-        for _ in range(_FRESH_LOOKS):
+        missing: builtins.list[Segment] | None = None
+        while True:
             with self.files.index.read() as tx:
                 row = self._row(tx, bucket, key)
             segments = decode_segments(row.segments)
             with self.files.blobs.leased([segment.blob for segment in segments]):
-                # Replaced between the look at the index and the lease: look again.
                 if self.files.blobs.exist(segments):
                     yield object_info(row), segments
                     return
+            # Replaced between the look at the index and the lease, unless the index still says the same.
+            if segments == missing:
+                break
+            missing = segments
         raise DamagedObject(f"the content of {bucket}/{key!r} is gone from the disk")
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
