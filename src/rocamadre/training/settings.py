@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16"]
 Strategy: TypeAlias = Literal["single", "ddp", "fsdp"]
+ScheduleName: TypeAlias = Literal["constant", "linear", "cosine", "wsd"]
 
 
 class TrainingSettings(BaseModel):
@@ -20,13 +21,21 @@ class TrainingSettings(BaseModel):
     epochs: float = Field(default=1.0, gt=0, le=1000, description="Passes over the data.")
     max_steps: int | None = Field(default=None, ge=1, description="Optimiser steps at most; replaces `epochs`.")
     batch_size: int = Field(
-        default=8, ge=1, le=4096, description="Sequences (rows of `max_length`) per device and pass."
+        default=8, ge=1, le=4096, description="Examples (rows of `max_length` with `packing`) per process and pass."
     )
     accumulation: int = Field(default=1, ge=1, le=4096, description="Passes per optimiser step.")
-    max_length: int = Field(default=512, ge=8, le=131072, description="Tokens of a row; longer examples are refused.")
-    packing: bool = Field(default=True, description="Put several examples in a row, without them seeing each other.")
+    max_length: int = Field(
+        default=512, ge=8, le=131072, description="Tokens of an example; longer texts are cut, conversations refused."
+    )
+    packing: bool = Field(
+        default=False,
+        description=(
+            "Fill rows of `max_length` with several examples, which do not see each other, so that every step has "
+            "about as many tokens. Padding is never computed, packed or not."
+        ),
+    )
     learning_rate: float = Field(default=2e-4, gt=0, le=1, description="Peak, per step.")
-    schedule: Literal["constant", "linear", "cosine", "wsd"] = Field(default="cosine", description="After the warm-up.")
+    schedule: ScheduleName = Field(default="cosine", description="After the warm-up.")
     warmup_share: float = Field(default=0.03, ge=0, le=1, description="Share of the steps spent warming up.")
     weight_decay: float = Field(default=0.0, ge=0, le=1, description="AdamW's, on matrices only.")
     clip_norm: float = Field(default=1.0, gt=0, description="Largest gradient norm.")
@@ -34,9 +43,13 @@ class TrainingSettings(BaseModel):
     gradient_checkpointing: bool = Field(default=False, description="Compute activations again: less memory, slower.")
     strategy: Strategy = Field(default="single", description="How several processes share the work.")
     processes: int = Field(default=1, ge=1, le=64, description="Processes of `ddp` and `fsdp`.")
+    threads: int = Field(default=0, ge=0, le=1024, description="Processor threads of a process; 0: what there is.")
     seed: int = Field(default=0, ge=0, lt=2**31, description="Of data order, initial weights and dropout.")
     validation_share: float = Field(default=0.0, ge=0, lt=1, description="Taken from the data where none is given.")
     evaluate_every: int = Field(default=0, ge=0, description="Steps between validations; 0: ten times in the run.")
     early_stopping: int = Field(default=0, ge=0, description="Validations without gain before it ends; 0: never.")
     checkpoint_every: int = Field(default=0, ge=0, description="Steps between checkpoints; 0: about every half minute.")
     keep_checkpoints: int = Field(default=2, ge=1, le=100, description="The newest that are kept.")
+    new_tokens: int = Field(
+        default=0, ge=0, le=65536, description="Words of the data added to the vocabulary; objective `text` only."
+    )

@@ -1,0 +1,424 @@
+"""The training loop: passes, steps, validation, checkpoints, and an end that can come at any moment.
+
+A step's loss is the mean over the learned tokens of all its passes (and processes): nats per token, each token counting
+the same however the examples are spread over passes. The random state of every pass is a function of the seed, the step
+and the pass, and so is the data: a run that was killed goes on with the numbers that it would have had.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from rocamadre.core.errors import InvalidRequest
+from rocamadre.engines.memory import figure
+from rocamadre.jobs.runner import RunStopped
+from rocamadre.training import memory, optimiser
+from rocamadre.training.checkpoints import Checkpoint, Checkpoints, size_bytes
+from rocamadre.training.packing import Indices, RowOrder
+from rocamadre.training.progress import Reporter
+from rocamadre.training.schedules import learning_rate
+from rocamadre.training.settings import ScheduleName
+
+_CHECKPOINT_S = 30.0
+_CHECKPOINT_SHARE = 20
+"""A checkpoint that takes long is written less often: at most a twentieth of the time goes into them."""
+_SPIKE_WINDOW, _SPIKE_LEAST = 32, 8
+_MOST_SKIPPED = 3
+_PAUSE_S = 1.0
+
+
+class Task(Protocol):
+    """What is learned: rows in an order, and their loss."""
+
+    @property
+    def order(self) -> RowOrder:
+        """The stream of rows."""
+        ...
+
+    def learned(self, rows: Sequence[Indices]) -> int:
+        """Tokens whose prediction counts."""
+        ...
+
+    def tokens(self, rows: Sequence[Indices]) -> int:
+        """Tokens that are read."""
+        ...
+
+    def loss(self, module: nn.Module, rows: Sequence[Indices]) -> Tensor:
+        """Summed nats of some rows."""
+        ...
+
+
+class Group(Protocol):
+    """The processes that share a run."""
+
+    rank: int
+    size: int
+
+    def add_gradients(self, named: optimiser.Named) -> None:
+        """Sum the gradients of all processes into each."""
+        ...
+
+    def add(self, value: float) -> float:
+        """The sum of a number over all processes."""
+        ...
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is true in one of them."""
+        ...
+
+
+class Alone:
+    """One process."""
+
+    rank = 0
+    size = 1
+
+    def add_gradients(self, named: optimiser.Named) -> None:
+        """Nothing to add."""
+
+    def add(self, value: float) -> float:
+        """The number."""
+        return value
+
+    def any(self, flag: bool) -> bool:
+        """The flag."""
+        return flag
+
+
+@dataclass
+class Tally:
+    """Everything that the loop counts; kept in each checkpoint.
+
+    Attributes:
+        step: Optimiser steps done.
+        tokens: Read so far.
+        seconds: Spent in steps.
+        loss: Of the last step.
+        recent: Losses of the last steps, to see spikes by.
+        validation_loss: The last one.
+        best_loss: The lowest validation loss, at `best_step`.
+        stale: Validations since the best.
+        skipped: Steps in a row without a finite gradient.
+        ended: Early stopping has ended the run.
+    """
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    loss: float | None = None
+    recent: list[float] = field(default_factory=list)
+    validation_loss: float | None = None
+    best_loss: float | None = None
+    best_step: int = 0
+    stale: int = 0
+    skipped: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Numbers of a run; see `TrainingSettings`.
+
+    Attributes:
+        steps: In all.
+        batch_size: Rows of a pass.
+        passes: Passes of a step, over all processes.
+    """
+
+    steps: int
+    batch_size: int
+    passes: int
+    peak: float
+    schedule: ScheduleName
+    warmup_share: float
+    clip_norm: float
+    evaluate_every: int
+    early_stopping: int
+    checkpoint_every: int
+    seed: int
+    bf16: bool = False
+
+
+class Loop:
+    """One run of training, from wherever its newest checkpoint left it.
+
+    Args:
+        module: Prepared by its method.
+        named: What is trained.
+        task: What is learned.
+        validation: What is only looked at, or None.
+        pace: The numbers.
+        checkpoints: Where to save.
+        reporter: Where events go.
+        stop_requested: Asked after every step.
+        group: The processes that share the run.
+        free_disk: Bytes left where checkpoints are written.
+        weight_decay: Of matrices.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        named: optimiser.Named,
+        *,
+        task: Task,
+        validation: Task | None,
+        pace: Pace,
+        checkpoints: Checkpoints,
+        reporter: Reporter,
+        stop_requested: Callable[[], bool],
+        group: Group | None = None,
+        free_disk: Callable[[], int] | None = None,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.module, self.named, self.task, self.validation, self.pace = module, list(named), task, validation, pace
+        self.checkpoints, self.reporter = checkpoints, reporter
+        self._stop_requested = stop_requested
+        self.group = group or Alone()
+        self._free_disk = free_disk or (lambda: memory.free_disk_bytes(checkpoints.folder.parent))
+        self.optimiser = optimiser.make_optimiser(self.named, weight_decay=weight_decay)
+        self.tally = Tally()
+        self._device = self.named[0][1].device
+        self._saved_at, self._save_s = time.monotonic(), 0.0
+        self._warned_of_memory = False
+
+    def resume(self) -> bool:
+        """Go on from the newest whole checkpoint; False when there is none."""
+        found = self.checkpoints.newest(self._warn)
+        if found is None:
+            return False
+        self._load_weights(found)
+        optimiser.load_state(self.optimiser, self.named, found.tensors("optimiser"))
+        torch.set_rng_state(found.tensors("rng")["cpu"])
+        self.tally = Tally(**{name: found.state[name] for name in asdict(Tally())})
+        return True
+
+    def run(self) -> Tally:
+        """Train to the end, and leave the best weights in the module.
+
+        Raises:
+            RunStopped: it was asked to stop, and has saved.
+            InvalidRequest: the loss stays without a number.
+        """
+        pace, tally = self.pace, self.tally
+        if tally.step == 0:
+            self._validate()
+        while tally.step < pace.steps and not tally.ended:
+            self._leave_if_asked()
+            self.module.train()
+            self._step()
+            improved = self._validate() if self._validation_is_due() else False
+            if improved or self._checkpoint_is_due():
+                self.save()
+        if tally.step not in self.checkpoints.steps():
+            self.save()
+        self._take_best()
+        self.module.eval()
+        return tally
+
+    def save(self) -> None:
+        """Write a checkpoint, waiting for room on the disk if there is none.
+
+        Raises:
+            RunStopped: it was asked to stop while it waited.
+        """
+        if self.group.rank:
+            return
+        started = time.monotonic()
+        parts = {
+            "weights": dict(self.named),
+            "optimiser": optimiser.state_of(self.optimiser, self.named),
+            "rng": {"cpu": torch.get_rng_state()},
+        }
+        self._wait_for_room(size_bytes(parts))
+        while True:
+            try:
+                self.checkpoints.write(self.tally.step, parts, asdict(self.tally), protect=self._protected())
+                break
+            except OSError as error:
+                if not memory.disk_is_full(error):
+                    raise
+                self._wait_for_room(size_bytes(parts), at_least_once=True)
+        self._saved_at, self._save_s = time.monotonic(), time.monotonic() - started
+        self.reporter.note("checkpoint", step=self.tally.step)
+
+    def _step(self) -> None:
+        pace, tally, started = self.pace, self.tally, time.monotonic()
+        count = pace.batch_size * pace.passes
+        rows = self.task.order.rows(tally.step * count, (tally.step + 1) * count)
+        learned = self.task.learned(rows)
+        total = 0.0
+        for index in range(self.group.rank, pace.passes, self.group.size):
+            part = rows[index * pace.batch_size : (index + 1) * pace.batch_size]
+            torch.manual_seed(pass_seed(pace.seed, tally.step, index))
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=pace.bf16):
+                loss = self.task.loss(self.module, part)
+            (loss / learned).backward()
+            total += float(loss.detach())
+        self.group.add_gradients(self.named)
+        loss_nats = self.group.add(total) / learned
+        norm = float(torch.nn.utils.clip_grad_norm_([weight for _, weight in self.named], pace.clip_norm))
+        rate = learning_rate(
+            tally.step, steps=pace.steps, peak=pace.peak, schedule=pace.schedule, warmup_share=pace.warmup_share
+        )
+        self._update(rate, loss_nats=loss_nats, norm=norm)
+        took = time.monotonic() - started
+        tokens = self.task.tokens(rows)
+        tally.step, tally.tokens, tally.seconds = tally.step + 1, tally.tokens + tokens, tally.seconds + took
+        tally.loss = loss_nats if math.isfinite(loss_nats) else None
+        self._note(
+            "step",
+            step=tally.step,
+            epoch=tally.step * count / self.task.order.per_epoch,
+            loss=tally.loss,
+            learning_rate=rate,
+            gradient_norm=norm if math.isfinite(norm) else None,
+            tokens=tally.tokens,
+            tokens_per_s=tokens / took,
+        )
+        self._look_for_spike()
+        self._watch_memory()
+
+    def _update(self, rate: float, *, loss_nats: float, norm: float) -> None:
+        """Move the weights; a step without a finite gradient moves nothing.
+
+        Raises:
+            InvalidRequest: several in a row.
+        """
+        tally = self.tally
+        if math.isfinite(norm) and math.isfinite(loss_nats):
+            optimiser.set_rate(self.optimiser, rate)
+            self.optimiser.step()
+            tally.skipped = 0
+        else:
+            tally.skipped += 1
+            self._warn(f"step {tally.step + 1} has no finite gradient and was skipped", step=tally.step + 1)
+        self.optimiser.zero_grad(set_to_none=True)
+        if tally.skipped >= _MOST_SKIPPED:
+            raise InvalidRequest(
+                f"the loss has not been a finite number for {tally.skipped} steps, up to step {tally.step + 1}; lower "
+                f"learning_rate (now {self.pace.peak:g}) or clip_norm (now {self.pace.clip_norm:g})"
+            )
+
+    def _look_for_spike(self) -> None:
+        tally = self.tally
+        if tally.loss is None:
+            return
+        if len(tally.recent) >= _SPIKE_LEAST:
+            middle = statistics.median(tally.recent)
+            spread = statistics.median(abs(each - middle) for each in tally.recent)
+            if tally.loss > middle + max(8 * spread, 0.25 * middle):
+                self._warn(
+                    f"the loss jumped to {tally.loss:.3f} at step {tally.step}; the median of the {len(tally.recent)} "
+                    f"steps before is {middle:.3f}",
+                    step=tally.step,
+                    kind="loss_spike",
+                )
+        tally.recent = [*tally.recent, tally.loss][-_SPIKE_WINDOW:]
+
+    def _watch_memory(self) -> None:
+        if self._warned_of_memory or (message := memory.low_memory()) is None:
+            return
+        self._warned_of_memory = True
+        self._warn(message)
+
+    def _validation_is_due(self) -> bool:
+        return self.validation is not None and (
+            self.tally.step % self.pace.evaluate_every == 0 or self.tally.step == self.pace.steps
+        )
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def _validate(self) -> bool:
+        """Look at the validation data; whether it is the best so far."""
+        if self.validation is None:
+            return False
+        pace, tally, order = self.pace, self.tally, self.validation.order
+        self.module.eval()
+        rows = order.rows(0, order.per_epoch)
+        passes = range(0, len(rows), pace.batch_size)
+        total = 0.0
+        for start in list(passes)[self.group.rank :: self.group.size]:
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=pace.bf16):
+                total += float(self.validation.loss(self.module, rows[start : start + pace.batch_size]))
+        loss_nats = self.group.add(total) / self.validation.learned(rows)
+        tally.validation_loss = loss_nats
+        self._note("validation", step=tally.step, loss=loss_nats)
+        if tally.step == 0:
+            return False
+        if tally.best_loss is None or loss_nats < tally.best_loss:
+            tally.best_loss, tally.best_step, tally.stale = loss_nats, tally.step, 0
+            return True
+        tally.stale += 1
+        tally.ended = 0 < pace.early_stopping <= tally.stale
+        return False
+
+    def _checkpoint_is_due(self) -> bool:
+        every = self.pace.checkpoint_every
+        if every:
+            return self.tally.step % every == 0
+        patience = max(_CHECKPOINT_S, _CHECKPOINT_SHARE * self._save_s)
+        return time.monotonic() - self._saved_at >= patience
+
+    def _protected(self) -> int | None:
+        return self.tally.best_step if self.tally.best_loss is not None else None
+
+    def _take_best(self) -> None:
+        best = self._protected()
+        if best is None or best == self.tally.step:
+            return
+        found = self.checkpoints.one(best)
+        if found is None:
+            self._warn(f"the best weights, of step {best}, are damaged; those of the last step are taken")
+            self.tally.best_step = self.tally.step
+        else:
+            self._load_weights(found)
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def _load_weights(self, found: Checkpoint) -> None:
+        saved = found.tensors("weights")
+        for name, weight in self.named:
+            weight.copy_(saved[name])
+
+    def _leave_if_asked(self) -> None:
+        if self.group.any(self._stop_requested()):
+            if self.tally.step and self.tally.step not in self.checkpoints.steps():
+                self.save()
+            raise RunStopped
+
+    def _wait_for_room(self, needed: int, *, at_least_once: bool = False) -> None:
+        """Pause while the disk is too full for a checkpoint; half of one would be worth nothing."""
+        needed += memory.RESERVE_BYTES
+        if self._free_disk() >= needed and not at_least_once:
+            return
+        reason = (
+            f"the disk is full: a checkpoint needs {figure(needed)}, {figure(self._free_disk())} are "
+            "free. It goes on when there is room"
+        )
+        self._note("paused", reason=reason, step=self.tally.step)
+        while True:
+            time.sleep(_PAUSE_S)
+            if self._stop_requested():
+                raise RunStopped
+            if self._free_disk() >= needed:
+                break
+        self._note("continued", step=self.tally.step)
+
+    def _note(self, event: str, **fields: Any) -> None:
+        if not self.group.rank:
+            self.reporter.note(event, **fields)
+
+    def _warn(self, message: str, **fields: Any) -> None:
+        self._note("warning", message=message, **fields)
+
+
+def pass_seed(seed: int, step: int, index: int) -> int:
+    """The random seed of a pass: another for each, the same in every run."""
+    return (seed * 1_000_003 + step * 8191 + index) % (1 << 63)

@@ -1,0 +1,276 @@
+"""One training run in a process of its own: `run(folder)`, called by `jobs/launchers/child.py`.
+
+It may be killed at any moment and started again: what was chosen once (precision, threads, steps) is written down
+before the first step, tokens are made once, and the loop goes on from the newest whole checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import torch
+from pydantic import ValidationError
+
+from rocamadre.core.clock import SystemClock
+from rocamadre.core.errors import InvalidRequest
+from rocamadre.jobs.rundir import RunDir, read_json, write_json
+from rocamadre.jobs.runner import RunStopped
+from rocamadre.training import causal, memory, precision
+from rocamadre.training.checkpoints import Checkpoints
+from rocamadre.training.data import TokenTable, split, table_of
+from rocamadre.training.loop import Loop, Pace, Tally
+from rocamadre.training.methods.protocol import Method
+from rocamadre.training.methods.registry import check_settings, make_method
+from rocamadre.training.model import Base, load_base
+from rocamadre.training.packing import RowOrder
+from rocamadre.training.progress import Reporter
+from rocamadre.training.settings import TrainingSettings
+
+_VALIDATIONS = 10
+_CHOICES = "choices.json"
+
+
+class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `spec.json` says.
+
+    Attributes:
+        base: A GGUF file or a Hugging Face directory.
+        objective: `chat` learns answers, `text` running text, `logits` a teacher's distribution.
+        train: Canonical files, relative to the run's `work`.
+        validation: The same, or none.
+        teacher: As `base`; for `logits` only.
+        settings: Of `TrainingSettings`.
+    """
+
+    base: str
+    objective: Literal["chat", "text", "logits"]
+    train: list[str]
+    validation: list[str] = []
+    teacher: str | None = None
+    settings: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What was settled when the run was first begun, and holds for every start after.
+
+    Attributes:
+        precision: Of matrix products.
+        threads: Of the processor.
+        layout: Of passes.
+        steps: In all.
+        evaluate_every: Steps between validations.
+    """
+
+    precision: str
+    threads: int
+    layout: causal.Layout
+    steps: int
+    evaluate_every: int
+
+
+def run(folder: RunDir) -> Mapping[str, Any]:
+    """Train what the folder's spec asks for.
+
+    Returns:
+        Where the trained model is and what came of it; see `docs/customization.md`.
+
+    Raises:
+        RunStopped: somebody asked, and everything is saved.
+        InvalidRequest: the spec, the data or the model is not right; says what.
+    """
+    memory.tune_allocator()
+    spec, settings = read_spec(folder)
+    _leave_if_asked(folder)
+    threads = settings.threads or int((read_json(folder.work / _CHOICES) or {}).get("threads", 0))
+    if threads:
+        torch.set_num_threads(threads)
+    reporter = Reporter(folder, SystemClock())
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    base = load_base(_path(folder, spec.base))
+    method, method_settings = make_method(settings.method), check_settings(settings.method, settings.method_settings)
+    train, validation = _tables(folder, spec, settings, base, reporter)
+    module = method.prepare(base.model.to(device), method_settings, seed=settings.seed, tokenizer=base.tokenizer)
+    named = list(method.trainable(module))
+    choices = _settle(folder, settings, method=method, module=module, train=train, reporter=reporter)
+    causal.use_layout(module, choices.layout)
+    if settings.gradient_checkpointing:
+        _checkpoint_gradients(method, module)
+    common = {"capacity": settings.max_length, "seed": settings.seed, "device": device, "layout": choices.layout}
+    task = causal.CausalTask(train, packing=settings.packing, **common)
+    loop = Loop(
+        module,
+        named,
+        task=task,
+        validation=causal.CausalTask(validation, packing=settings.packing, **common) if validation else None,
+        pace=_pace(settings, choices),
+        checkpoints=Checkpoints(folder.path / "checkpoints", keep=settings.keep_checkpoints),
+        reporter=reporter,
+        stop_requested=folder.stop_requested,
+        weight_decay=settings.weight_decay,
+    )
+    resumed = loop.resume()
+    reporter.note(
+        "resumed" if resumed else "started",
+        step=loop.tally.step,
+        steps=choices.steps,
+        examples=len(train),
+        rows_per_epoch=task.order.per_epoch,
+        tokens_per_epoch=int(train.lengths.sum()),
+        learned_per_epoch=int(train.targets.sum()),
+        precision=choices.precision,
+        threads=torch.get_num_threads(),
+        layout=choices.layout,
+        trainable=sum(weight.numel() for _, weight in named),
+        parameters=sum(weight.numel() for weight in module.parameters()),
+    )
+    tally = loop.run()
+    causal.use_layout(module, "padded")
+    method.save(module, folder.work / "model")
+    if method.form == "full":
+        base.write_tokenizer(folder.work / "model")
+    return _result(method, tally)
+
+
+def read_spec(folder: RunDir) -> tuple[Spec, TrainingSettings]:
+    """The folder's spec, checked.
+
+    Raises:
+        InvalidRequest: it is missing or wrong, with the path of what is.
+    """
+    try:
+        spec = msgspec.convert(folder.spec(), Spec)
+        settings = TrainingSettings.model_validate(spec.settings)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"the run's spec.json is not right: {error}") from error
+    except ValidationError as error:
+        lines = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise InvalidRequest(f"the training settings are not right: {lines}") from error
+    return spec, settings
+
+
+def _path(folder: RunDir, text: str) -> Path:
+    return folder.work / text  # An absolute path stays what it is.
+
+
+def _leave_if_asked(folder: RunDir) -> None:
+    if folder.stop_requested():
+        raise RunStopped
+
+
+def _tables(
+    folder: RunDir, spec: Spec, settings: TrainingSettings, base: Base, reporter: Reporter
+) -> tuple[TokenTable, TokenTable | None]:
+    """What is learned and what is only looked at."""
+    if settings.max_length > base.context_length:
+        raise InvalidRequest(
+            f"max_length is {settings.max_length}; the model reads at most {base.context_length} tokens"
+        )
+
+    def table(files: list[str], name: str) -> TokenTable:
+        return table_of(
+            [_path(folder, each) for each in files],
+            base.tokenizer,
+            objective=spec.objective,
+            max_length=settings.max_length,
+            cache=folder.work / "tokens" / name,
+            warn=reporter.warn,
+            tick=lambda: _leave_if_asked(folder),
+        )
+
+    train = table(spec.train, "train")
+    if spec.validation:
+        return train, table(spec.validation, "validation")
+    if settings.validation_share:
+        return split(train, share=settings.validation_share, seed=settings.seed)
+    if settings.early_stopping:
+        raise InvalidRequest("early_stopping needs validation data: give some, or set validation_share")
+    return train, None
+
+
+def _settle(
+    folder: RunDir,
+    settings: TrainingSettings,
+    *,
+    method: Method,
+    module: Any,
+    train: TokenTable,
+    reporter: Reporter,
+) -> Choices:
+    """Choose by measurement once; a run that is begun again goes on as it was."""
+    path = folder.work / _CHOICES
+    known = read_json(path)
+    if known is not None:
+        return Choices(**known)
+    device = next(module.parameters()).device
+    width = int(getattr(module.config, "hidden_size", 512))
+    inner = int(getattr(module.config, "intermediate_size", None) or 4 * width)
+    layout, difference = causal.best_layout(module, train, packs=method.packs, device=device)
+    if method.packs and layout != "segments":
+        reporter.warn(
+            f"this architecture computes examples laid end to end differently (by {difference:.2g} nats per token), so "
+            "they are padded instead; it is slower"
+        )
+    steps = settings.max_steps or max(1, math.ceil(settings.epochs * _rows(train, settings) / rows_per_step(settings)))
+    choices = Choices(
+        precision=precision.choose(settings.precision, width=width, inner=inner, device=device),
+        threads=torch.get_num_threads(),
+        layout=layout,
+        steps=steps,
+        evaluate_every=settings.evaluate_every or max(1, steps // _VALIDATIONS),
+    )
+    write_json(path, {name: getattr(choices, name) for name in Choices.__slots__})
+    return choices
+
+
+def rows_per_step(settings: TrainingSettings) -> int:
+    """Rows that one optimiser step learns from, over all passes and processes."""
+    return settings.batch_size * settings.accumulation * settings.processes
+
+
+def _rows(table: TokenTable, settings: TrainingSettings) -> int:
+    order = RowOrder(table.lengths, capacity=settings.max_length, packing=settings.packing, seed=settings.seed)
+    return order.per_epoch
+
+
+def _pace(settings: TrainingSettings, choices: Choices) -> Pace:
+    return Pace(
+        steps=choices.steps,
+        batch_size=settings.batch_size,
+        passes=settings.accumulation * settings.processes,
+        peak=settings.learning_rate,
+        schedule=settings.schedule,
+        warmup_share=settings.warmup_share,
+        clip_norm=settings.clip_norm,
+        evaluate_every=choices.evaluate_every,
+        early_stopping=settings.early_stopping,
+        checkpoint_every=settings.checkpoint_every,
+        seed=settings.seed,
+        bf16=choices.precision == "bf16",
+    )
+
+
+def _checkpoint_gradients(method: Method, module: Any) -> None:
+    if not method.checkpoints:
+        raise InvalidRequest(f"{method.facts.title} does not go with gradient_checkpointing; turn it off")
+    module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+
+def _result(method: Method, tally: Tally) -> dict[str, Any]:
+    return {
+        "model": "model",
+        "form": method.form,
+        "method": method.name,
+        "steps": tally.step,
+        "loss": tally.loss,
+        "validation_loss": tally.best_loss if tally.best_loss is not None else tally.validation_loss,
+        "best_step": tally.best_step or tally.step,
+        "tokens": tally.tokens,
+        "seconds": tally.seconds,
+        "peak_memory_bytes": memory.peak_bytes(),
+    }
