@@ -145,6 +145,7 @@ class Pace:
     checkpoint_every: int
     seed: int
     bf16: bool = False
+    early_stopping_gain: float = 0.0
 
 
 class Loop:
@@ -353,12 +354,13 @@ class Loop:
         self._note("validation", step=tally.step, loss=loss_nats)
         if tally.step == 0:
             return False
-        if tally.best_loss is None or loss_nats < tally.best_loss:
-            tally.best_loss, tally.best_step, tally.stale = loss_nats, tally.step, 0
-            return True
-        tally.stale += 1
+        improved = tally.best_loss is None or loss_nats < tally.best_loss
+        gained = tally.best_loss is None or loss_nats < tally.best_loss - pace.early_stopping_gain
+        if improved:
+            tally.best_loss, tally.best_step = loss_nats, tally.step
+        tally.stale = 0 if gained else tally.stale + 1
         tally.ended = 0 < pace.early_stopping <= tally.stale
-        return False
+        return improved
 
     def _checkpoint_is_due(self) -> bool:
         every = self.pace.checkpoint_every

@@ -25,7 +25,7 @@ def learning_rate(step: int, *, steps: int, peak: float, schedule: ScheduleName,
     >>> [round(learning_rate(s, steps=4, peak=1.0, schedule="linear", warmup_share=0.25), 2) for s in range(4)]
     [1.0, 1.0, 0.67, 0.33]
     """
-    warmup = math.ceil(steps * warmup_share)
+    warmup = math.ceil(steps * warmup_share - 1e-9)
     if step < warmup:
         return peak * (step + 1) / warmup
     done = (step - warmup) / max(1, steps - warmup)

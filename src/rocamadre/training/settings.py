@@ -37,6 +37,7 @@ class TrainingSettings(BaseModel):
     learning_rate: float = Field(default=2e-4, gt=0, le=1, description="Peak, per step.")
     schedule: ScheduleName = Field(default="cosine", description="After the warm-up.")
     warmup_share: float = Field(default=0.03, ge=0, le=1, description="Share of the steps spent warming up.")
+    warmup_steps: int | None = Field(default=None, ge=0, description="Steps spent warming up; replaces the share.")
     weight_decay: float = Field(default=0.0, ge=0, le=1, description="AdamW's, on matrices only.")
     clip_norm: float = Field(default=1.0, gt=0, description="Largest gradient norm.")
     precision: Precision = Field(default="auto", description="`auto` measures whether bf16 is faster here.")
@@ -48,6 +49,7 @@ class TrainingSettings(BaseModel):
     validation_share: float = Field(default=0.0, ge=0, lt=1, description="Taken from the data where none is given.")
     evaluate_every: int = Field(default=0, ge=0, description="Steps between validations; 0: ten times in the run.")
     early_stopping: int = Field(default=0, ge=0, description="Validations without gain before it ends; 0: never.")
+    early_stopping_gain: float = Field(default=0.0, ge=0, description="Least fall of the loss that counts as a gain.")
     checkpoint_every: int = Field(default=0, ge=0, description="Steps between checkpoints; 0: about every half minute.")
     keep_checkpoints: int = Field(default=2, ge=1, le=100, description="The newest that are kept.")
     new_tokens: int = Field(
