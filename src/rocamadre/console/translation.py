@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -82,6 +83,15 @@ class Translator:
         power = next((n for n in range(4) if abs(size_bytes) < 1000 ** (n + 1)), 4)
         value = size_bytes / 1000**power
         return f"{self.number(value, digits=0 if power == 0 or value >= 100 else 1)} {units[power]}"
+
+    def dollars(self, usd: float) -> str:
+        """US dollars with two digits that matter, whatever their size.
+
+        >>> [Translator("en").dollars(value) for value in (12.5, 0.0341, 0.000012, 0)]
+        ['$12.50', '$0.034', '$0.000012', '$0.00']
+        """
+        digits = 2 if usd <= 0 or usd >= 0.1 else min(9, 1 - math.floor(math.log10(usd)))
+        return f"${self.number(usd, digits=digits)}"
 
     def duration(self, seconds: float) -> str:
         """Seconds in the two largest units that matter."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from functools import partial
 from typing import Any
@@ -29,7 +30,7 @@ from rocamadre.console.parts.elements import (
 from rocamadre.console.parts.inputs import listen
 from rocamadre.console.parts.states import empty, region
 from rocamadre.console.parts.turns import chips
-from rocamadre.console.playground.asking import Choosable, text_models
+from rocamadre.console.playground.asking import Choosable, sold_models, text_models
 from rocamadre.console.playground.code import Asked
 from rocamadre.console.playground.conversation import (
     DOCUMENT_FORMATS,
@@ -105,14 +106,20 @@ document.getElementById("composer")?.focus({preventScroll: true});
 async def build(page: Page) -> None:
     """Draw the page."""
     ui.add_head_html('<link rel="stylesheet" href="/static/playground.css">')
-    region(page, lambda: text_models(page.api), partial(_show, page), classes="region playground-region", lines=6)
+    region(page, partial(_load, page), partial(_show, page), classes="region playground-region", lines=6)
 
 
-def _show(page: Page, models: list[Choosable]) -> None:
+async def _load(page: Page) -> tuple[list[Choosable], list[str]]:
+    models, sold = await asyncio.gather(text_models(page.api), sold_models(page.api))
+    return models, sold
+
+
+def _show(page: Page, found: tuple[list[Choosable], list[str]]) -> None:
+    models, sold = found
     if not models:
         empty(page.t("playground.no_models"), page.t("playground.no_models_hint"))
         return
-    Playground(page, [model.id for model in models])
+    Playground(page, [model.id for model in models], sold)
 
 
 def _short(model: str) -> str:
@@ -131,14 +138,16 @@ class Playground:
     Args:
         page: The visit.
         models: Ids of those here, at least one.
+        sold: Names of AWS's models, which one of those here answers to.
     """
 
-    def __init__(self, page: Page, models: list[str]) -> None:
+    def __init__(self, page: Page, models: list[str], sold: list[str]) -> None:
         view = read_view(page.query)
         self.page = page
         self.mode = view.mode
         self.template = False
-        self._models = list(dict.fromkeys([*models, *view.models]))
+        self._models = list(dict.fromkeys([*models, *(each for each in view.models if each not in sold)]))
+        self._sold = sold
         self._draft = ""
         self._documents: list[Document] = []
         self._lanes: list[Lane] = []
@@ -274,6 +283,7 @@ class Playground:
                 value=model,
                 on_change=partial(self._choose_model, lane),
                 classes="compact lane-model",
+                groups={t("playground.sold"): {each: each for each in self._sold}} if self._sold else None,
             )
             button(
                 "",
@@ -303,7 +313,7 @@ class Playground:
             self.settled()
 
     def _choose_model(self, lane: Lane, model: Any) -> None:
-        if model in self._models:
+        if model in self._models or model in self._sold:
             lane.model = str(model)
             self._write_address()
             self._ask_next()

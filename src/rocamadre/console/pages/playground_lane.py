@@ -20,7 +20,7 @@ from rocamadre.console.parts.elements import box, button, set_attributes, tag, t
 from rocamadre.console.parts.states import failed
 from rocamadre.console.parts.token_view import TokenView
 from rocamadre.console.parts.turns import ACTIONS, ON_CLICK, TurnView
-from rocamadre.console.playground.asking import Reading, continue_text, converse, read_tokens, render
+from rocamadre.console.playground.asking import Prices, Reading, continue_text, converse, read_tokens, render
 from rocamadre.console.playground.conversation import Answer, Document, Exchange, Frame, ToolCall, plain_turns
 from rocamadre.console.playground.keeping import (
     ROWS_KEY,
@@ -68,6 +68,7 @@ class Lane:
         self._numbers = count()
         self._areas: dict[tuple[TurnView, str], ui.element] = {}
         self._ratings: dict[Exchange, str] = {}
+        self._prices = Prices()
         self._task: asyncio.Task[None] | None = None
         self.place = box("lane", name="section", aria_label=name)
         with self.place:
@@ -161,9 +162,10 @@ class Lane:
         self.desk.settled()
 
     async def _run(self, view: TurnView, exchange: Exchange, work: Callable[[], Awaitable[None]]) -> None:
-        own, answer = asyncio.current_task(), exchange.answer
+        own, answer, model = asyncio.current_task(), exchange.answer, self.model
         try:
             await work()
+            answer.cost_usd = await self._prices.cost(self.desk.page.api, model, answer)
         except ApiFailure as failure:
             t = self.desk.page.t
             answer.failure = t("states.unreachable") if failure.unreachable else failure.message or failure.code

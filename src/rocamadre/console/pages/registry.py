@@ -41,6 +41,8 @@ PAGES: tuple[Entry, ...] = (
     Entry("/playground", f"{_PAGES}.playground:build", "playground", "chat"),
     Entry("/models", f"{_PAGES}.models:build", "models", "models"),
     Entry("/models/{model:path}", f"{_PAGES}.model:build", "model", below="models"),
+    Entry("/jobs", f"{_PAGES}.jobs:build", "jobs", "batch"),
+    Entry("/jobs/{job:path}", f"{_PAGES}.job:build", "job", below="jobs"),
     Entry("/activity", f"{_PAGES}.activity:build", "activity", "activity"),
     Entry("/activity/calls", f"{_PAGES}.calls:build", "calls", below="activity"),
     Entry("/activity/requests", f"{_PAGES}.traces:build", "traces", below="activity"),

@@ -193,15 +193,26 @@ def text_field(
 
 
 def choice_field(
-    label: str, options: dict[str, str], *, value: str, on_change: ValueHandler, classes: str = "", **attributes: Any
+    label: str,
+    options: dict[str, str],
+    *,
+    value: str,
+    on_change: ValueHandler,
+    classes: str = "",
+    groups: dict[str, dict[str, str]] | None = None,
+    **attributes: Any,
 ) -> Tag:
-    """A labelled list to choose one from; `options` is value to text."""
+    """A labelled list to choose one from; `options` is value to text, `groups` are more of them by their heading."""
     with box(f"field {classes}".strip(), name="label"):
         tag("span", label, classes="field-label")
         made = tag("select", **attributes)
         with made:
             for key, shown in options.items():
                 tag("option", shown, value=key, selected=key == value)
+            for name, more in (groups or {}).items():
+                with tag("optgroup", label=name):
+                    for key, shown in more.items():
+                        tag("option", shown, value=key, selected=key == value)
     made.on("change", _with_value(made, on_change), js_handler="(event) => emit(event.target.value)")
     return made
 

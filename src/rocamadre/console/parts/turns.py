@@ -187,6 +187,8 @@ class TurnView:
         if answer.output_tokens:
             counts = {"input": t.number(answer.input_tokens), "output": t.number(answer.output_tokens)}
             shown.append(t("playground.token_counts", **counts))
+        if answer.cost_usd is not None:
+            shown.append(t("playground.cost", dollars=t.dollars(answer.cost_usd)))
         badges = []
         if answer.stopped:
             badges.append(("warn", t("playground.stopped")))

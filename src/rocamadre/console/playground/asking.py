@@ -50,6 +50,38 @@ async def text_models(api: Api) -> list[Choosable]:
     ]
 
 
+class Prices:
+    """What AWS lists for models, by the names that were asked for; each is asked for once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, float] | None] = {}
+
+    async def cost(self, api: Api, model: str, answer: Answer) -> float | None:
+        """What an answer would have cost there, in USD; None for models that are not sold there."""
+        if not answer.output_tokens:
+            return None
+        if model not in self._known:
+            try:
+                price = (await api.get(f"/_rocamadre/prices/{quote(model, safe='')}"))["price"]
+                self._known[model] = None if price["output"] is None else (price["input"], price["output"])
+            except ApiFailure:
+                self._known[model] = None
+        listed = self._known[model]
+        if listed is None:
+            return None
+        return (listed[0] * answer.input_tokens + listed[1] * answer.output_tokens) / 1e6
+
+
+async def sold_models(api: Api) -> list[str]:
+    """Text models that AWS lists a price for; their names are answered by a model that is here.
+
+    Raises:
+        ApiFailure: it was refused, or nothing answers.
+    """
+    found = await api.get("/_rocamadre/prices")
+    return [each["id"] for each in found["models"] if each["output"] is not None]
+
+
 async def converse(api: Api, model: str, frame: Frame, exchanges: Sequence[Exchange]) -> AsyncGenerator[Answer, None]:
     """Ask a model to answer the last question; its answer grows, and is yielded each time it did.
 

@@ -117,6 +117,7 @@ class Answer:
         stopped: Whether the visitor stopped it.
         edited: Whether the visitor chose one of its tokens.
         rating: `up`, `down` or empty.
+        cost_usd: What it would have cost at AWS; None for models that are not sold there.
     """
 
     text: str = ""
@@ -131,6 +132,7 @@ class Answer:
     stopped: bool = False
     edited: bool = False
     rating: str = ""
+    cost_usd: float | None = None
 
     def feed(self, event: Mapping[str, Any], at_s: float) -> None:
         """Take one event of ConverseStream.
