@@ -192,6 +192,7 @@ class GenerationRequest:
         cache_tools: A cache point stands after the tools.
         logprobs: Report this many top candidates at each step, 0 to 20; None reports nothing.
         echo: Report the prompt's own tokens first (with `logprobs`, theirs too). Only with `prompt`.
+        adapter: Which of the engine's adapters answers, by its file; empty for the base. The engine pool sets it.
     """
 
     messages: tuple[Message, ...] = ()
@@ -205,6 +206,7 @@ class GenerationRequest:
     cache_tools: bool = False
     logprobs: int | None = None
     echo: bool = False
+    adapter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,7 @@ class TokenLogprob:
         data: Its bytes.
         logprob: Natural logarithm of its probability; None for a prompt's first token.
         top: The most likely candidates, best first, as (text, bytes, logprob).
+        top_ids: Their numbers in the vocabulary; empty where the engine does not know them.
     """
 
     token_id: int
@@ -224,6 +227,7 @@ class TokenLogprob:
     data: bytes
     logprob: float | None
     top: tuple[tuple[str, bytes, float], ...] = ()
+    top_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Hashable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
-from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.registry import Registry
 from rocamadre.core.settings import EngineSettings
 from rocamadre.engines.memory import available_bytes, figure
@@ -17,6 +17,7 @@ from rocamadre.engines.pooled import PooledEngine
 from rocamadre.engines.protocol import Engine, EngineStatus, LoadSpec
 from rocamadre.engines.registry import ENGINES
 from rocamadre.engines.runner import RunnerFactory
+from rocamadre.engines.shared import NoRoom, SharedBase, group_key, is_adapter
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +39,13 @@ class EnginePool:
         self._home = home
         self._kinds = engines
         self._entries: dict[str, PooledEngine] = {}
+        self._shared: dict[Hashable, SharedBase] = {}
         self._room = asyncio.Lock()
         self._promised = 0
         self._janitor: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._ending = False
+        self._numbers = itertools.count(1)
 
     async def engine(self, spec: LoadSpec) -> Engine:
         """See `Engines.engine`.
@@ -53,15 +56,14 @@ class EnginePool:
             Unknown: there is no engine of this kind.
             MissingDependency: the engine needs a package that is not installed.
         """
+        if is_adapter(spec):
+            shared = self._shared.setdefault(group_key(spec), SharedBase(self._add_unnamed, self._forget))
+            return await shared.ready(spec)
         entry = self._entries.get(spec.model_id)
         if entry is None or entry.spec != spec:
             if entry is not None:
                 self._close_later(entry)
-            factory = self._kinds.load(spec.engine)
-            settings = self._settings.model_copy(update={"replicas": 1}) if spec.dedicated else self._settings
-            entry = PooledEngine(spec, settings, factory, self._home, self._room_for)
-            self._entries[spec.model_id] = entry
-            self._start_janitor()
+            entry = self._add(spec.model_id, spec)
         entry.last_used = monotonic()
         if not entry.running:
             await entry.ready()
@@ -76,6 +78,9 @@ class EnginePool:
         entry = self._entries.get(model_id)
         if entry is not None:
             await entry.unload()
+        for shared in self._shared.values():
+            if model_id in shared.adapters and shared.drop(model_id) and shared.current is not None:
+                await shared.current.unload()
 
     async def close(self) -> None:
         """Stop everything."""
@@ -85,8 +90,23 @@ class EnginePool:
             with suppress(asyncio.CancelledError):
                 await self._janitor
             self._janitor = None
-        entries, self._entries = list(self._entries.values()), {}
+        await asyncio.gather(*(shared.close() for shared in self._shared.values()))
+        entries, self._entries, self._shared = list(self._entries.values()), {}, {}
         await asyncio.gather(*(entry.close() for entry in entries), *self._closing)
+
+    def _add(self, name: str, spec: LoadSpec) -> PooledEngine:
+        factory = self._kinds.load(spec.engine)
+        settings = self._settings.model_copy(update={"replicas": 1}) if spec.dedicated else self._settings
+        entry = self._entries[name] = PooledEngine(spec, settings, factory, self._home, self._room_for)
+        self._start_janitor()
+        return entry
+
+    def _add_unnamed(self, spec: LoadSpec) -> PooledEngine:
+        """An engine that no model's id names; it counts as any other."""
+        return self._add(f"{spec.model_id} #{next(self._numbers)}", spec)
+
+    def _forget(self, entry: PooledEngine) -> None:
+        self._entries = {name: other for name, other in self._entries.items() if other is not entry}
 
     def _close_later(self, entry: PooledEngine) -> None:
         task = asyncio.create_task(self._drain(entry))
@@ -107,7 +127,7 @@ class EnginePool:
         Idle models are unloaded, least recently used first, until it fits.
 
         Raises:
-            InvalidRequest: it does not fit, with the figures.
+            NoRoom: it does not fit, with the figures.
         """
         needed = await asyncio.to_thread(entry.factory.memory_bytes, entry.spec, self._settings)
         async with self._room:
@@ -138,7 +158,7 @@ class EnginePool:
                 share = (
                     f"{figure(limit)} by engines.memory_limit_bytes" if limit else f"{FREE_SHARE:.0%} of what is free"
                 )
-                raise InvalidRequest(
+                raise NoRoom(
                     f"{entry.spec.model_id} needs about {figure(needed)} of memory; {figure(max(0, room))} are left "
                     f"({share}, {figure(used)} in use by engines); unload another model, lower engines.slots, or "
                     "choose a smaller model"

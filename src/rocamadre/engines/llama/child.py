@@ -15,6 +15,7 @@ import xllamacpp
 
 from rocamadre.core.errors import InvalidRequest, RocamadreError
 from rocamadre.engines.childside import begin, run
+from rocamadre.engines.llama.gguf_adapter import check_adapter
 from rocamadre.engines.llama.header import Header, read_header
 
 _CACHE_TYPES = {"f32": xllamacpp.ggml_type.GGML_TYPE_F32, "f16": xllamacpp.ggml_type.GGML_TYPE_F16}
@@ -26,7 +27,8 @@ def parameters(spec: dict[str, Any], context_length: int) -> Any:
     """llama.cpp's parameters for our specification.
 
     Args:
-        spec: `path`, `socket`, `slots`, `threads`, `cache_type` (`f32`, `f16`), `flash_attention`.
+        spec: `path`, `socket`, `slots`, `threads`, `cache_type` (`f32`, `f16`), `flash_attention`, `adapters` (files;
+            they are loaded and do nothing unless a request asks for one).
         context_length: Tokens of each slot.
     """
     params = xllamacpp.CommonParams()
@@ -49,14 +51,18 @@ def parameters(spec: dict[str, Any], context_length: int) -> Any:
     params.flash_attn_type = (
         flash.LLAMA_FLASH_ATTN_TYPE_AUTO if spec["flash_attention"] else flash.LLAMA_FLASH_ATTN_TYPE_DISABLED
     )
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in spec["adapters"]]
+    params.lora_init_without_apply = True
     params.cache_ram_mib = 0
     params.fit_params = False
     params.verbosity = _LOG_WARNINGS
     return params
 
 
-def _facts(header: Header, context_length: int) -> dict[str, Any]:
+def _facts(header: Header, context_length: int, spec: dict[str, Any], left_out: dict[str, str]) -> dict[str, Any]:
     return {
+        "adapters": spec["adapters"],
+        "left_out": left_out,
         "context_length": context_length,
         "vocabulary_size": header.vocabulary_size,
         "marks": header.marks,
@@ -73,6 +79,8 @@ def main() -> None:
         header = read_header(Path(spec["path"]))
         trained = header.hyperparameter("context_length", spec["context_length"])
         context_length = min(spec["context_length"], trained)
+        left_out = {path: reason for path in spec["adapters"] if (reason := check_adapter(Path(path), header))}
+        spec["adapters"] = [path for path in spec["adapters"] if path not in left_out]
         Path(spec["socket"]).unlink(missing_ok=True)
         try:
             server = xllamacpp.Server(parameters(spec, context_length))
@@ -81,7 +89,7 @@ def main() -> None:
         Path(spec["socket"]).chmod(0o600)
     except RocamadreError as error:
         announcer.refuse(error)
-    announcer.ready(_facts(header, context_length))
+    announcer.ready(_facts(header, context_length, spec, left_out))
     threading.Event().wait()
     del server  # kept until here: it serves as long as it lives
 

@@ -35,7 +35,10 @@ class LlamaEngine:
     """A GGUF file that generates text.
 
     `spec.options`: `slots` (requests at a time, instead of the setting), `cache_type` (`f32` or `f16`: the key and
-    value cache), `flash_attention` (bool), `sampling` (the model's own defaults, by the names of `Sampling`).
+    value cache), `flash_attention` (bool), `sampling` (the model's own defaults, by the names of `Sampling`),
+    `adapters` (GGUF files of LoRA adapters; a request's `adapter` names the one that answers it, or none), `adapter`
+    (the one that answers every request). An adapter whose file is gone or damaged is left out, and what asks for it is
+    refused.
     """
 
     def __init__(self, spec: LoadSpec, settings: EngineSettings, home: Path) -> None:
@@ -67,7 +70,8 @@ class LlamaEngine:
         cache = header.cache_bytes_per_token(value_bytes) * context * _slots(spec, settings)
         width = header.hyperparameter("embedding_length", 4096) + header.hyperparameter("feed_forward_length", 4096)
         batch = 4 * _BATCH_TOKENS * (header.vocabulary_size + 4 * width)
-        return header.size_bytes + cache + batch + _RUNTIME_BYTES
+        adapters = sum(path.stat().st_size for path in map(Path, _adapters(spec)) if path.is_file())
+        return header.size_bytes + adapters + cache + batch + _RUNTIME_BYTES
 
     @property
     def pid(self) -> int | None:
@@ -98,6 +102,7 @@ class LlamaEngine:
                 "context_length": self._spec.context_length,
                 "cache_type": cache_type,
                 "flash_attention": bool(self._spec.options.get("flash_attention", False)),
+                "adapters": _adapters(self._spec),
             },
             home=self._home,
             name=self._spec.model_id,
@@ -151,6 +156,7 @@ class LlamaEngine:
             context_length=self.context_length,
             defaults=self._spec.options.get("sampling", {}),
         )
+        fields |= self._adapter_fields(request.adapter)
         rendered, point = await self._render(request)
         room = self._room(len(rendered.token_ids))
         scores = Scores(
@@ -175,6 +181,21 @@ class LlamaEngine:
     async def rerank(self, query: str, texts: Sequence[str]) -> tuple[float, ...]:
         """Refused: use an embedding model."""
         raise InvalidRequest(f"{self._spec.model_id} generates text; it does not rank texts")
+
+    def _adapter_fields(self, wanted: str) -> dict[str, Any]:
+        """The scale of every adapter. All are sent always: llama.cpp drops what it remembers of a prompt only where a
+        request's list differs from the last one's, and a request without a list would go on from an adapter's cache.
+
+        Raises:
+            InvalidRequest: the adapter was left out.
+        """
+        wanted = wanted or str(self._spec.options.get("adapter", ""))
+        loaded: Sequence[str] = self._facts["adapters"]
+        if wanted and wanted not in loaded:
+            reason = self._facts["left_out"].get(wanted, f"{wanted} is not loaded")
+            raise InvalidRequest(f"{self._spec.model_id}: the adapter cannot be used: {reason}")
+        scales = [{"id": number, "scale": float(path == wanted)} for number, path in enumerate(loaded)]
+        return {"lora": scales} if scales else {}
 
     @property
     def _way(self) -> Transport:
@@ -297,6 +318,11 @@ def held_fields(turn: Turn) -> dict[str, Any]:
 
 def _slots(spec: LoadSpec, settings: EngineSettings) -> int:
     return int(spec.options.get("slots", settings.slots))
+
+
+def _adapters(spec: LoadSpec) -> list[str]:
+    alone = [spec.options["adapter"]] if "adapter" in spec.options else []
+    return [str(path) for path in (*alone, *spec.options.get("adapters", ()))]
 
 
 def _piece(piece: str | list[int]) -> bytes:

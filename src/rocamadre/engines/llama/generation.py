@@ -258,4 +258,5 @@ async def _first_leg(work: Work, count: int) -> Chunk:
 def token_logprob(picked: Picked, top: int) -> TokenLogprob:
     """Our form of a pick, with its `top` likeliest candidates."""
     candidates = tuple((other.token, bytes(other.bytes), other.logprob) for other in picked.top_logprobs[:top])
-    return TokenLogprob(picked.id, picked.token, bytes(picked.bytes), picked.logprob, candidates)
+    ids = tuple(other.id for other in picked.top_logprobs[:top])
+    return TokenLogprob(picked.id, picked.token, bytes(picked.bytes), picked.logprob, candidates, ids)

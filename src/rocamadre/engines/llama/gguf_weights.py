@@ -126,10 +126,15 @@ def read_safetensors(folder: Path) -> Iterator[tuple[str, npt.NDArray[np.float32
         path = folder / part
         if not path.is_file():
             raise InvalidRequest(f"{folder} holds no {part}; only safetensors weights are exported")
-        yield from _read_file(path)
+        yield from read_file(path)
 
 
-def _read_file(path: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+def read_file(path: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+    """Every tensor of one safetensors file as float32, one at a time, by name.
+
+    Raises:
+        InvalidRequest: it is damaged, or holds a number type other than F64, F32, F16, BF16.
+    """
     header, start = safetensors_header(path)
     data = np.memmap(path, dtype=np.uint8, mode="r")
     for name in sorted(header):

@@ -69,11 +69,12 @@ class _Logprob(msgspec.Struct):
     text: str
     data: bytes
     logprob: float | None
-    top: list[tuple[str, bytes, float]]
+    top: list[tuple[str, bytes, float, int]]
 
 
 def _frozen(token: Any) -> _Logprob:
-    return _Logprob(token.token_id, token.text, token.data, token.logprob, list(token.top))
+    top = [(*candidate, number) for candidate, number in zip(token.top, token.top_ids, strict=True)]
+    return _Logprob(token.token_id, token.text, token.data, token.logprob, top)
 
 
 def _answer(model: TorchModel, inbox: Inbox, request: int, kind: str, body: Any) -> None:

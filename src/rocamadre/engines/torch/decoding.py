@@ -239,7 +239,8 @@ def _logprob(model: TorchModel, logits: Tensor, token: int, top: int) -> TokenLo
     best = scores.topk(top) if top else None
     pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True) if best is not None else ()
     candidates = tuple((*_spell(model, other), score) for other, score in pairs)
-    return TokenLogprob(token, *_spell(model, token), float(scores[token]), candidates)
+    ids = tuple(best.indices.tolist()) if best is not None else ()
+    return TokenLogprob(token, *_spell(model, token), float(scores[token]), candidates, ids)
 
 
 def _spell(model: TorchModel, token: int) -> tuple[str, bytes]:

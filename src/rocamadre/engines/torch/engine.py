@@ -151,4 +151,5 @@ class TorchEngine:
 
 
 def _token(token_id: int, text: str, data: bytes, logprob: float | None, top: list[Any]) -> TokenLogprob:
-    return TokenLogprob(token_id, text, data, logprob, tuple((piece, raw, score) for piece, raw, score in top))
+    candidates = tuple((piece, raw, score) for piece, raw, score, _ in top)
+    return TokenLogprob(token_id, text, data, logprob, candidates, tuple(number for *_, number in top))
