@@ -32,9 +32,11 @@ import rocamadre.api.openai.models
 import rocamadre.api.openai.responses
 import rocamadre.api.platform.aliases
 import rocamadre.api.platform.coverage
+import rocamadre.api.platform.datasets
 import rocamadre.api.platform.endpoints
 import rocamadre.api.platform.models
 import rocamadre.api.platform.prices
 import rocamadre.api.platform.pulls
 import rocamadre.api.platform.tokenize
-import rocamadre.api.platform.traces  # noqa: F401
+import rocamadre.api.platform.traces
+import rocamadre.api.platform.training  # noqa: F401
