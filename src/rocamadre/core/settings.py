@@ -93,6 +93,9 @@ class CatalogSettings(BaseModel):
     hub_endpoint: str = Field(default="", description="Base URL of the model hub; empty: HF_ENDPOINT, then the usual.")
     ollama_models: Path | None = Field(default=None, description="Ollama's model store; empty: its usual place.")
     fake_rules: Path | None = Field(default=None, description="Rule file of the fake model `rocamadre.fake-v1:0`.")
+    max_import_bytes: int = Field(
+        default=100 * 1024**3, ge=1, description="Largest model that CreateModelImportJob brings here from S3."
+    )
 
 
 class NeighbourSettings(BaseModel):
@@ -144,6 +147,12 @@ class JobSettings(BaseModel):
     concurrency: int = Field(default=16, ge=1, le=256, description="Jobs that the worker does at a time.")
     heavy: int = Field(
         default=1, ge=1, le=64, description="Heavy jobs (training) at a time, besides the others; the rest wait."
+    )
+    resumable_days: int = Field(
+        default=7,
+        ge=0,
+        description="Days that a training which was stopped, or failed, can be resumed; then its "
+        "checkpoints are removed.",
     )
 
 

@@ -13,11 +13,12 @@ from rocamadre.core.arn import Arn, make_arn
 from rocamadre.core.context import Context
 from rocamadre.core.errors import Conflict, InvalidRequest, NotFound
 from rocamadre.core.ids import short_id
+from rocamadre.customization.data import data_sources
 from rocamadre.customization.hyperparameters import read
 from rocamadre.customization.models import check_name_free, custom_model_arn
-from rocamadre.customization.tables import insert_job, move, select_by_arn, select_by_name, select_jobs
+from rocamadre.customization.progress import begin_again, run_dir
+from rocamadre.customization.tables import insert_job, move, reopen, select_by_arn, select_by_name, select_jobs
 from rocamadre.customization.types import OVER, PARTS, Job, NewJob, PartDetails, Wire
-from rocamadre.files.operations import get_file
 from rocamadre.jobs.runner import JobSpec
 from rocamadre.store.objects.protocol import parse_uri
 from rocamadre.store.sql.tags import add_tags
@@ -142,13 +143,34 @@ def stop_job(ctx: Context, name_or_arn: str, *, wire: Wire = "bedrock") -> Job:
     with ctx.platform.sql.begin() as tx:
         # The row is moved first: from then on the run cannot leave the state that we find.
         moved = move(tx, job.arn, "Stopping", now=now)
-        state = ctx.platform.jobs.request_stop(tx, job.arn) if moved else None
+        state = ctx.platform.jobs.request_stop(tx, job.run_id) if moved else None
         if state is not None and state.state == "stopped":
             move(tx, job.arn, "Stopped", now=now)
     job = get_job(ctx, job.arn, wire=wire)
     if not moved and job.status in OVER:
         raise Conflict(f"{job.arn} is {job.status}; only a job that is not over can be stopped")
     return job
+
+
+def resume_job(ctx: Context, name_or_arn: str, *, wire: Wire = "bedrock") -> Job:
+    """Let a job that was stopped, or has failed, go on from its newest checkpoint, with the data that it had.
+
+    Raises:
+        NotFound: no job has this name.
+        Conflict: it is neither; or a model has taken its model's name meanwhile.
+    """
+    job = get_job(ctx, name_or_arn, wire=wire)
+    if job.status not in ("Stopped", "Failed"):
+        raise Conflict(f"{job.arn} is {job.status}; only a job that was stopped, or has failed, can be resumed")
+    begin_again(run_dir(ctx.platform.settings.home, job.arn))
+    with ctx.platform.sql.begin() as tx:
+        check_name_free(tx, job.account, job.region, job.model_name)
+        if not reopen(tx, job, now=ctx.platform.clock.now()):
+            raise Conflict(f"{job.arn} was resumed by somebody else just now")
+        again = select_by_arn(tx, job.arn)
+        assert again is not None
+        ctx.platform.jobs.enqueue(tx, JobSpec(KIND, again.run_id))
+    return again
 
 
 def _base(ctx: Context, wish: NewJob) -> Resolved:
@@ -178,22 +200,19 @@ def _base(ctx: Context, wish: NewJob) -> Resolved:
 
 def _check_places(ctx: Context, wish: NewJob) -> None:
     """See that there is something at each URI that is read, and a bucket where is written."""
+    store = ctx.platform.objects.of(ctx.account)
     for source in (wish.training, *wish.validation):
-        if source.uri.startswith("file-"):
-            get_file(ctx.platform, ctx.account, ctx.region, source.uri)
-            continue
-        bucket, key = parse_uri(source.uri)
-        store = ctx.platform.objects.of(ctx.account)
         try:
-            found = next(store.list(bucket, key), None)
+            if not source.logs:
+                data_sources(ctx.platform, ctx.account, ctx.region, source.uri)
+            elif next(store.list(*parse_uri(source.uri)), None) is None:
+                raise NotFound("there is nothing below it")
         except NotFound as error:
             raise InvalidRequest(f"{source.uri}: {error.message}") from error
-        if found is None:
-            raise InvalidRequest(f"{source.uri}: there is no such object, nor any object below it")
     if wish.output_uri:
         bucket, _ = parse_uri(wish.output_uri)
         try:
-            next(ctx.platform.objects.of(ctx.account).list(bucket), None)
+            next(store.list(bucket), None)
         except NotFound as error:
             raise InvalidRequest(f"{wish.output_uri}: {error.message}") from error
 
@@ -204,7 +223,7 @@ def _insert(ctx: Context, job: Job, wish: NewJob) -> None:
             check_name_free(tx, job.account, job.region, job.model_name)
             insert_job(tx, job)
             add_tags(tx, job.arn, wish.tags)
-            ctx.platform.jobs.enqueue(tx, JobSpec(KIND, job.arn))
+            ctx.platform.jobs.enqueue(tx, JobSpec(KIND, job.run_id))
     except IntegrityError as error:
         with ctx.platform.sql.connect() as connection:
             there = select_by_name(connection, job.account, job.region, job.wire, job.name)

@@ -17,9 +17,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rocamadre.customization.progress import steps_of, validations_of
 from rocamadre.customization.types import Job
 from rocamadre.store.objects.protocol import ObjectStore, parse_uri
+from rocamadre.training.progress import curves
 
 TRAINING = "training_artifacts/step_wise_training_metrics.csv"
 VALIDATION = (
@@ -31,10 +31,13 @@ _LARGEST_EXPONENT = 700.0
 
 def metrics_files(events: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
     """The files by path below the job's folder; validation's only where there was one."""
-    files = {TRAINING: _table("training_loss", steps_of(events))}
-    validations = validations_of(events)
-    if validations:
-        files |= dict.fromkeys(VALIDATION, _table("validation_loss", validations))
+    steps, validations = curves(events)
+    epochs = {event["step"]: event["epoch"] for event in steps}
+    files = {TRAINING: _table("training_loss", steps, epochs)}
+    # What was measured before the first step is the base's.
+    trained = [event for event in validations if event["step"] > 0]
+    if trained:
+        files |= dict.fromkeys(VALIDATION, _table("validation_loss", trained, epochs))
     return files
 
 
@@ -58,13 +61,13 @@ def put_outputs(store: ObjectStore, job: Job, files: Mapping[str, bytes]) -> Non
         store.put(bucket, prefix + path, content, content_type=kind)
 
 
-def _table(column: str, events: Iterable[Mapping[str, Any]]) -> bytes:
+def _table(column: str, events: Iterable[Mapping[str, Any]], epochs: Mapping[int, float]) -> bytes:
     lines = [f"step_number,epoch_number,{column},perplexity"]
     for event in events:
-        loss = float(event["loss"])
+        loss = math.nan if event["loss"] is None else float(event["loss"])
         perplexity = math.exp(min(loss, _LARGEST_EXPONENT))
-        step = max(0, int(event["step"]) - 1)
-        lines.append(f"{step},{epoch_number(float(event.get('epoch', 0.0)))},{loss:.6f},{perplexity:.6f}")
+        step = int(event["step"])
+        lines.append(f"{step - 1},{epoch_number(epochs.get(step, 0.0))},{loss:.6f},{perplexity:.6f}")
     return ("\n".join(lines) + "\n").encode()
 
 

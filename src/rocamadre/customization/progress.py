@@ -11,12 +11,15 @@ from typing import Any, Literal, TypeAlias
 
 from rocamadre.customization.types import OVER, Job
 from rocamadre.jobs.rundir import RunDir
+from rocamadre.training.progress import curves
 
 PUBLISH = "publish"
 """The folder of the second child's run, in the job's."""
 
+Points: TypeAlias = tuple[tuple[int, float], ...]
 State: TypeAlias = Literal["queued", "preparing", "training", "paused", "publishing", "over"]
 
+_BEGINNINGS = ("started", "resumed")
 _MOST_POINTS = 500
 _MOST_WARNINGS = 20
 _RECENT_STEPS = 50
@@ -33,8 +36,10 @@ class JobProgress:
         loss: Of the last step, in nats per token.
         validation_loss: The last one.
         eta_s: Seconds until the training ends, at the pace of the last steps; None where there is none.
-        losses: Step and loss; of a long run every n-th.
+        losses: Step and loss; of a long run every n-th, as in those that follow.
         validation_losses: Step and loss.
+        learning_rates: Step and rate.
+        gradient_norms: Step and norm.
     """
 
     state: State
@@ -47,8 +52,10 @@ class JobProgress:
     tokens_per_s: float | None
     eta_s: float | None
     warnings: tuple[str, ...]
-    losses: tuple[tuple[int, float], ...]
-    validation_losses: tuple[tuple[int, float], ...]
+    losses: Points
+    validation_losses: Points
+    learning_rates: Points
+    gradient_norms: Points
 
 
 def run_dir(home: Path, job_arn: str) -> RunDir:
@@ -56,14 +63,21 @@ def run_dir(home: Path, job_arn: str) -> RunDir:
     return RunDir(home / "runs" / f"customization-{hashlib.sha256(job_arn.encode()).hexdigest()[:16]}")
 
 
+def begin_again(folder: RunDir) -> None:
+    """Forget how a run ended, so that it goes on from what it left."""
+    folder.clear_stop()
+    (folder.path / "result.json").unlink(missing_ok=True)
+    RunDir(folder.path / PUBLISH).discard()
+
+
 def progress_of(home: Path, job: Job) -> JobProgress:
     """How far a job is; also when it is over."""
     folder = run_dir(home, job.arn)
     events = folder.progress()
-    steps = steps_of(events)
-    validations = validations_of(events)
+    steps, validations = curves(events)
     last: Mapping[str, Any] = steps[-1] if steps else {}
-    total = next((int(event["steps"]) for event in reversed(events) if event.get("event") == "started"), 0)
+    begun = next((event for event in reversed(events) if event.get("event") in _BEGINNINGS), {})
+    total = int(begun.get("steps", 0))
     state, reason = _state(job, folder, events)
     return JobProgress(
         state=state,
@@ -76,24 +90,11 @@ def progress_of(home: Path, job: Job) -> JobProgress:
         tokens_per_s=last.get("tokens_per_s"),
         eta_s=_eta_s(events, total) if state == "training" else None,
         warnings=tuple(str(event["message"]) for event in events if event.get("event") == "warning")[-_MOST_WARNINGS:],
-        losses=_thinned([(int(event["step"]), float(event["loss"])) for event in steps]),
-        validation_losses=_thinned([(int(event["step"]), float(event["loss"])) for event in validations]),
+        losses=_points(steps, "loss"),
+        validation_losses=_points(validations, "loss"),
+        learning_rates=_points(steps, "learning_rate"),
+        gradient_norms=_points(steps, "gradient_norm"),
     )
-
-
-def steps_of(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The steps, each once, in order: what was done again after a kill counts as done the last time."""
-    return _last_of_each(event for event in events if event.get("event") == "step")
-
-
-def validations_of(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The validations, each once, in order."""
-    return _last_of_each(event for event in events if event.get("event") == "validation")
-
-
-def _last_of_each(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    found = {int(event["step"]): event for event in events}
-    return [found[step] for step in sorted(found)]
 
 
 def _state(job: Job, folder: RunDir, events: Sequence[Mapping[str, Any]]) -> tuple[State, str]:
@@ -116,7 +117,7 @@ def _eta_s(events: Sequence[Mapping[str, Any]], total: int) -> float | None:
     """At the pace of the last steps without a break in between."""
     recent: list[Mapping[str, Any]] = []
     for event in reversed(events):
-        if event.get("event") in ("started", "resumed", "paused"):
+        if event.get("event") in (*_BEGINNINGS, "paused"):
             break
         if event.get("event") == "step":
             recent.append(event)
@@ -130,7 +131,8 @@ def _eta_s(events: Sequence[Mapping[str, Any]], total: int) -> float | None:
     return max(0.0, (total - int(newest["step"])) * passed_s / steps) if steps > 0 else None
 
 
-def _thinned(points: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+def _points(events: Iterable[Mapping[str, Any]], name: str) -> Points:
+    points = [(int(event["step"]), float(event[name])) for event in events if event.get(name) is not None]
     stride = max(1, -(-len(points) // _MOST_POINTS))
     kept = list(points[::stride])
     if points and kept[-1] != points[-1]:

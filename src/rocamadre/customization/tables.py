@@ -131,6 +131,27 @@ def move_part(tx: Connection, arn: str, part: Part, status: PartStatus, *, now: 
     tx.execute(update(JOBS).where(here).values(parts=_text(parts), modified_at=moment))
 
 
+def reopen(tx: Connection, job: Job, *, now: datetime) -> bool:
+    """Let a job that was stopped, or has failed, begin again; false when it is in another state."""
+    moment = now.isoformat()
+    change = {
+        "status": "InProgress",
+        "message": "",
+        "modified_at": moment,
+        "ended_at": None,
+        "parts": _text({name: PartDetails("NotStarted", moment, moment) for name in job.parts}),
+        "facts": _text({**job.facts, "resumed": job.facts.get("resumed", 0) + 1}),
+    }
+    here = (JOBS.c.arn == job.arn) & JOBS.c.status.in_(("Stopped", "Failed"))
+    return tx.execute(update(JOBS).where(here).values(change)).rowcount == 1
+
+
+def select_ended(tx: Connection, *, before: datetime) -> list[str]:
+    """ARNs of the jobs that were stopped, or failed, before a time."""
+    query = select(JOBS.c.arn).where(JOBS.c.status.in_(("Stopped", "Failed")), JOBS.c.ended_at < before.isoformat())
+    return list(tx.execute(query).scalars())
+
+
 def write_facts(tx: Connection, arn: str, facts: dict[str, Any], *, now: datetime) -> None:
     """Add to what is known of a job."""
     found = tx.execute(select(JOBS.c.facts).where(JOBS.c.arn == arn)).scalar()

@@ -74,6 +74,11 @@ class NewJob:
     model_tags: Mapping[str, str] = field(default_factory=dict)
 
 
+def arn_of(run_id: str) -> str:
+    """The ARN of the job that a run belongs to; see `Job.run_id`."""
+    return run_id.partition("#")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class PartDetails:
     """How far one part of a job is."""
@@ -96,7 +101,8 @@ class Job:
         settings: Of the training, as `TrainingSettings` reads them.
         message: Why it failed; empty otherwise.
         parts: Of `PARTS`, by name.
-        facts: What came of it: `training_loss`, `validation_losses`, `steps`, `trained_tokens`, `records`, …
+        facts: What came of it: `training_loss`, `validation_losses`, `steps`, `trained_tokens`, `records`, how often
+            it was `resumed`…
     """
 
     arn: str
@@ -127,3 +133,9 @@ class Job:
     created_at: datetime
     modified_at: datetime
     ended_at: datetime | None = None
+
+    @property
+    def run_id(self) -> str:
+        """Of its present run: the ARN, and after that the number of times that it was resumed."""
+        resumed = self.facts.get("resumed", 0)
+        return f"{self.arn}#{resumed}" if resumed else self.arn

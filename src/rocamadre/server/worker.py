@@ -22,7 +22,7 @@ from rocamadre.core.clock import SystemClock
 from rocamadre.core.settings import Settings
 from rocamadre.jobs.dbos import DbosWorker
 from rocamadre.jobs.http_api import HttpApi
-from rocamadre.jobs.launchers.process import end_processes
+from rocamadre.jobs.launchers.process import PROCESS_FILE, end_processes
 from rocamadre.jobs.rundir import RunDir
 from rocamadre.jobs.runner import JobPlatform
 from rocamadre.observability.logging import Logs, configure_logging
@@ -89,8 +89,9 @@ def _wait_for_end() -> None:
 
 def _leave(home: Path, logs: Logs) -> None:
     """End at once: whatever was being done goes on from its last trace the next time, as after a kill."""
-    runs = home / "runs"
-    end_processes([RunDir(path) for path in runs.iterdir()] if runs.is_dir() else [])
+    # A run may have a second process in a folder of its own below the first's.
+    found = [*home.glob(f"runs/*/{PROCESS_FILE}"), *home.glob(f"runs/*/*/{PROCESS_FILE}")]
+    end_processes([RunDir(path.parent) for path in found])
     logs.close()
     os._exit(0)
 

@@ -1,0 +1,174 @@
+"""What a job trains on: read from where it lies, checked, and written in canonical form into the run's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import platform as machine
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rocamadre import __version__
+from rocamadre.core.context import Platform
+from rocamadre.core.errors import InvalidRequest
+from rocamadre.customization.distillation import ask_teacher
+from rocamadre.customization.logs import read_logs
+from rocamadre.customization.types import Job, Part, PartStatus, Source
+from rocamadre.datasets import canonical
+from rocamadre.datasets.formats.registry import detect_format, no_format
+from rocamadre.datasets.formats.types import Format
+from rocamadre.datasets.problems import BadRecord, Problem
+from rocamadre.datasets.readers.registry import read_rows
+from rocamadre.datasets.sources import PathSource, find_sources
+from rocamadre.datasets.sources import Source as DataSource
+from rocamadre.datasets.types import Chat, Example, Prompt, Text
+from rocamadre.files.operations import get_file
+from rocamadre.jobs.rundir import RunDir, read_json, write_json
+from rocamadre.jobs.runner import JobPlatform, RunStopped, Work
+
+_MOST_PROBLEMS = 20
+_CHECK_RECORDS = 1000
+_PROMPTS = 8
+_PROMPT_CHARACTERS = 400
+_PREPARED = "prepared.json"
+_PACKAGES = ("torch", "transformers", "peft")
+_WANTED: dict[str, tuple[tuple[type, ...], str]] = {
+    "FINE_TUNING": ((Chat,), "conversations that end with the assistant, such as prompt and completion"),
+    "CONTINUED_PRE_TRAINING": ((Text,), 'running text, {"input": "…"}'),
+    "DISTILLATION": ((Prompt, Chat), "prompts, as conversations that end with the user"),
+}
+
+
+def write_data(work: Work, job: Job, folder: RunDir, moved: Callable[[Part, PartStatus], None]) -> dict[str, Any]:
+    """Write `train.jsonl` and `validation-<n>.jsonl`; done again after a kill, and not again once it is whole.
+
+    Args:
+        work: The run.
+        job: What is wanted.
+        folder: Of the run.
+        moved: Told how far it is.
+
+    Returns:
+        `records`, `validation_records`, `sha256` of the training data, and of a distillation `teacher`.
+
+    Raises:
+        InvalidRequest: records are wrong; the message names the first of them.
+        NotFound: data is gone.
+        RunStopped: it was asked to stop.
+    """
+    place = folder.work / _PREPARED
+    known: dict[str, Any] | None = read_json(place)
+    if known is not None:
+        return known
+    target = folder.work / "train.jsonl"
+    asks = job.teacher is not None and not job.training.use_answers
+    first = folder.work / "prompts.jsonl" if asks else target
+    counts: dict[str, Any] = {"records": _write(work, job, job.training, first)}
+    counts["validation_records"] = [
+        _write(work, job, source, folder.work / f"validation-{number}.jsonl")
+        for number, source in enumerate(job.validation)
+    ]
+    moved("validation", "Completed")
+    moved("dataProcessing", "InProgress")
+    if asks:
+        counts["teacher"] = ask_teacher(work, job, folder, prompts=first, answered=target)
+        counts["records"] = counts["teacher"]["kept"] + counts["teacher"]["given"]
+    with target.open("rb") as stream:
+        counts["sha256"] = hashlib.file_digest(stream, "sha256").hexdigest()
+    write_json(place, counts)
+    moved("dataProcessing", "Completed")
+    return counts
+
+
+def data_sources(platform: JobPlatform | Platform, account: str, region: str, uri: str) -> list[DataSource]:
+    """The files that an `s3://` URI or a file of the OpenAI wire stands for.
+
+    Raises:
+        NotFound: there is none.
+        InvalidRequest: the URI is none.
+    """
+    if uri.startswith("file-"):
+        file = get_file(platform, account, region, uri)
+        return [PathSource(platform.settings.home / "files" / file.id, file.name)]
+    return find_sources(uri, platform.objects.of(account))
+
+
+def certificate_prompts(folder: RunDir) -> list[dict[str, Any]]:
+    """Some prompts of the data, in canonical form, by which the served model is compared with the trained one."""
+    found: list[dict[str, Any]] = []
+    for example in islice(canonical.read(folder.work / "train.jsonl"), _PROMPTS):
+        if isinstance(example, Chat):
+            prompt: Example = Prompt(example.turns[:-1])
+        elif isinstance(example, Text):
+            prompt = Text(example.text[:_PROMPT_CHARACTERS])
+        else:
+            continue
+        found.append(msgspec.json.decode(canonical.encode(prompt)))
+    return found
+
+
+def data_facts() -> dict[str, str]:
+    """With what a model was made; for its card."""
+    found = {"rocamadre": __version__, "python": machine.python_version(), "machine": machine.machine()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _write(work: Work, job: Job, source: Source, path: Path) -> int:
+    """Write a source's examples; returns how many."""
+    count = canonical.write(path, _watched(work, _examples(work.platform, job, source)))
+    if not count:
+        raise InvalidRequest(f"{source.uri} holds no record")
+    return count
+
+
+def _watched(work: Work, examples: Iterable[Example]) -> Iterator[Example]:
+    for number, example in enumerate(examples):
+        if number % _CHECK_RECORDS == 0 and work.stop_requested():
+            raise RunStopped
+        yield example
+
+
+def _examples(platform: JobPlatform, job: Job, source: Source) -> Iterator[Example]:
+    if source.logs:
+        yield from read_logs(platform.objects.of(job.account), job, source)
+        return
+    problems: list[Problem] = []
+    for each in data_sources(platform, job.account, job.region, source.uri):
+        for found in _of_file(each, job):
+            if isinstance(found, Problem):
+                problems.append(found)
+                if len(problems) >= _MOST_PROBLEMS:
+                    break
+            elif not problems:
+                yield found
+    if problems:
+        more = "; and perhaps more" if len(problems) >= _MOST_PROBLEMS else ""
+        raise InvalidRequest("the data cannot be trained on: " + " | ".join(map(str, problems)) + more)
+
+
+def _of_file(source: DataSource, job: Job) -> Iterator[Example | Problem]:
+    form: Format | None = None
+    wanted, in_words = _WANTED[job.type]
+    for row in read_rows(source):
+        try:
+            if row.value is None:
+                assert row.problem is not None
+                raise row.problem
+            form = form or detect_format(row.value)
+            if form is None:
+                raise no_format(row.value)
+            example = form.read(row.value)
+            if not isinstance(example, wanted):
+                raise BadRecord("kind", "", f"{job.type} does not train on {form.title}", f"it takes {in_words}")
+            yield example
+        except BadRecord as bad:
+            yield bad.at(source.name, row.line)
