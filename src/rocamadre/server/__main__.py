@@ -19,6 +19,7 @@ from rocamadre.observability.logging import configure_logging
 from rocamadre.observability.tracing import configure_tracing
 from rocamadre.server import console
 from rocamadre.server.app import Application
+from rocamadre.server.http import HttpProtocol
 from rocamadre.server.keeper import working
 from rocamadre.server.lifespan import (
     build_platform,
@@ -91,6 +92,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     try:
         config = uvicorn.Config(
             application,
+            http=HttpProtocol,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -16,6 +16,7 @@ from rocamadre.core.clock import SystemClock
 from rocamadre.core.context import Platform, ServerInfo
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.settings import ServerSettings, Settings
+from rocamadre.customization.models import sweep
 from rocamadre.engines.pool import EnginePool
 from rocamadre.invocations.log import InvocationLog
 from rocamadre.jobs.queue import QueuedJobs
@@ -65,6 +66,7 @@ def build_platform(settings: Settings, *, address: str) -> Platform:
         jobs=QueuedJobs(sql, clock),
         server=ServerInfo(address, os.getpid(), clock.monotonic()),
     )
+    sweep(platform)
     return replace(platform, invocations=InvocationLog(platform))
 
 
