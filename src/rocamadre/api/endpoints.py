@@ -6,10 +6,16 @@ import rocamadre.api.anthropic.batches
 import rocamadre.api.anthropic.messages
 import rocamadre.api.anthropic.models
 import rocamadre.api.bedrock.batch_jobs
+import rocamadre.api.bedrock.custom_models
+import rocamadre.api.bedrock.customization_jobs
 import rocamadre.api.bedrock.foundation_models
+import rocamadre.api.bedrock.imported_models
 import rocamadre.api.bedrock.inference_profiles
 import rocamadre.api.bedrock.logging
+import rocamadre.api.bedrock.model_copies
+import rocamadre.api.bedrock.model_deployments
 import rocamadre.api.bedrock.prompt_routers
+import rocamadre.api.bedrock.provisioned_throughput
 import rocamadre.api.bedrock.tags
 import rocamadre.api.bedrock_agent_runtime.rerank
 import rocamadre.api.bedrock_runtime.async_invoke
@@ -34,6 +40,7 @@ import rocamadre.api.platform.aliases
 import rocamadre.api.platform.coverage
 import rocamadre.api.platform.datasets
 import rocamadre.api.platform.endpoints
+import rocamadre.api.platform.jobs
 import rocamadre.api.platform.models
 import rocamadre.api.platform.prices
 import rocamadre.api.platform.pulls

@@ -31,6 +31,8 @@ def start_invoke(ctx: Context, wish: NewAsyncInvoke) -> AsyncInvoke:
         TooManyTags: over 50.
     """
     resolved = resolve(ctx, wish.model_id)
+    if resolved.target_arn:
+        raise InvalidRequest(f"{wish.model_id[:200]!r} has no asynchronous calls; foundation models that embed do")
     family = find_family(resolved.base_id)
     source_uri = family.check(wish.model_input)
     if source_uri:

@@ -214,6 +214,18 @@ def select_all(tx: Connection, kind: type[T], account: str | None = None, region
     return [_value(kind, row) for row in tx.execute(query.order_by(table.c.created_at, table.c.arn))]
 
 
+def select_pending(tx: Connection, model_arn: str) -> list[str]:
+    """ARNs of what is about to run a custom model, or is being copied from it."""
+    queries = (
+        select(DEPLOYMENTS.c.arn).where(
+            DEPLOYMENTS.c.update_model_arn == model_arn, DEPLOYMENTS.c.update_status == "Updating"
+        ),
+        select(THROUGHPUTS.c.arn).where(THROUGHPUTS.c.desired_model_arn == model_arn),
+        select(COPY_JOBS.c.arn).where(COPY_JOBS.c.source_arn == model_arn, COPY_JOBS.c.status == "InProgress"),
+    )
+    return sorted({arn for query in queries for arn in tx.execute(query).scalars()})
+
+
 def note_removals(tx: Connection, folders: Sequence[str]) -> None:
     """Write down that folders are to be removed, in the transaction that lets go of them."""
     for folder in folders:

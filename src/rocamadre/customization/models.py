@@ -29,6 +29,7 @@ from rocamadre.core.arn import Arn, make_arn
 from rocamadre.core.context import Context
 from rocamadre.core.errors import Conflict, InvalidRequest, NotFound
 from rocamadre.core.ids import short_id
+from rocamadre.customization.listing import in_time
 from rocamadre.customization.model_tables import (
     change_row,
     delete_row,
@@ -37,6 +38,7 @@ from rocamadre.customization.model_tables import (
     note_removals,
     select_all,
     select_one,
+    select_pending,
     select_removals,
     select_row,
 )
@@ -114,6 +116,8 @@ def register_custom_model(
     created_at: datetime,
     file: str = "",
     foundation_arn: str | None = None,
+    output_modalities: tuple[str, ...] = ("TEXT",),
+    dimensions: int = 0,
 ) -> CustomModel:
     """Let a model whose weights are in place answer from now on; a repeat with the same ARN changes nothing.
 
@@ -138,6 +142,8 @@ def register_custom_model(
         created_at: The job's end.
         file: The weight file in the folder; empty for the folder itself.
         foundation_arn: At the beginning of the line; found by `base_model_arn` unless given.
+        output_modalities: Of `TEXT`, `EMBEDDING`.
+        dimensions: Length of its vectors; 0 for those without.
 
     Raises:
         Conflict: another model took the name meanwhile.
@@ -177,13 +183,15 @@ def register_custom_model(
         provider="custom",
         engine=engine,
         file=file,
+        output_modalities=output_modalities,
         context_length=context_length,
+        dimensions=dimensions,
         licence=str(facts.get("licence") or ""),
         languages=tuple(facts.get("languages") or ()),
         size_bytes=size_bytes,
         parameters=parameters,
         source="custom",
-        customizations=TRAINABLE,
+        customizations=TRAINABLE if "TEXT" in output_modalities else (),
         options=dict(options),
     )
     insert_target(
@@ -254,14 +262,10 @@ def list_custom_models(
         return []
     with ctx.platform.sql.connect() as connection:
         models = select_all(connection, CustomModel, ctx.account, ctx.region)
-    if newest_first:
-        models.reverse()
     return [
         model
-        for model in models
-        if (after is None or model.created_at > after)
-        and (before is None or model.created_at < before)
-        and name_contains in model.name
+        for model in in_time(models, after=after, before=before, newest_first=newest_first)
+        if name_contains in model.name
         and base_model_arn in ("", model.base_model_arn)
         and foundation_arn in ("", model.foundation_arn)
         and status in ("", model.status)
@@ -286,12 +290,11 @@ def remove_custom_model(host: Host, model: CustomModel) -> CustomModel:
     The row goes first, with a note of the folder; whatever dies then, `sweep` removes it at the next start.
     """
     with host.sql.begin() as tx:
-        users = [*select_users(tx, model.arn), *select_trainers(tx, model.arn)]
+        users = select_users(tx, model.arn) + select_trainers(tx, model.arn) + select_pending(tx, model.arn)
+        users = list(dict.fromkeys(users))
         if users:
             shown = ", ".join(users[:3]) + (f" and {len(users) - 3} more" if len(users) > 3 else "")
             raise Conflict(f"{model.name} is in use by {shown}; delete or stop that first")
-        if model.status == "Creating":
-            raise Conflict(f"{model.name} is being created; wait until it is Active or Failed")
         if not delete_row(tx, CustomModel, model.arn):
             raise NotFound(f"{model.name} was deleted meanwhile")
         delete_target(tx, model.arn)
@@ -319,7 +322,7 @@ def fail_custom_model(tx: Connection, arn: str, message: str) -> None:
     change_target(tx, arn, state="failed", reason=message[:2048])
 
 
-def runnable_arn(tx: Connection, account: str, region: str, arn: str) -> CustomModel:
+def runnable_model(tx: Connection, account: str, region: str, arn: str) -> CustomModel:
     """A custom model that can be deployed.
 
     Raises:
@@ -338,7 +341,13 @@ def runnable_arn(tx: Connection, account: str, region: str, arn: str) -> CustomM
     return model
 
 
-def insert_or_conflict(tx: Connection, value: Any, what: str) -> None:
+def makes_embeddings(tx: Connection, model: CustomModel) -> bool:
+    """Whether its answers are vectors."""
+    target = select_target(tx, model.account, model.region, model.arn)
+    return target is not None and target.facts is not None and "EMBEDDING" in target.facts.output_modalities
+
+
+def insert_named(tx: Connection, value: Any, what: str) -> None:
     """Store a row whose name must be free.
 
     Raises:
