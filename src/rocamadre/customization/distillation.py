@@ -77,8 +77,8 @@ def ask_teacher(work: Work, job: Job, folder: RunDir, *, prompts: Path, answered
         answered: Where the conversations go: those that had an answer, then the others in the order of the prompts.
 
     Returns:
-        `model`, `given` (answers that were there), how many prompts were `kept`, `repeated`, `refused`, `cut`, `empty` and
-        `failed`, and the tokens of asking, `input_tokens` and `output_tokens`.
+        `model`, `given` (answers that were there), how many prompts were `kept`, `repeated`, `refused`, `cut`,
+        `empty` and `failed`, and the tokens of asking, `input_tokens` and `output_tokens`.
 
     Raises:
         RunStopped: it was asked to stop.
