@@ -219,7 +219,6 @@ FACTS: dict[str, MethodFacts] = {
             "Lester et al. 2021, arXiv:2104.08691",
             PromptSettings,
             learning_rate=3e-2,
-            packs=False,
         ),
         MethodFacts(
             "prefix-tuning",

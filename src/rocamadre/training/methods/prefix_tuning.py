@@ -144,6 +144,8 @@ def _put(decoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[t
     _check_checkpointing(decoder)
     prefix: Prefix = decoder.prefix
     arguments = named(args, kwargs)
+    if arguments.get("segments") is not None:
+        raise InvalidRequest("prefix tuning needs one example per row: turn `packing` off")
     first = seen(arguments) == 0
     shift(arguments, prefix.weight.shape[0], first=first, queries=False)
     if first:

@@ -45,34 +45,40 @@ class VirtualPrompt(nn.Module):
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight.clone())
-        self._in_front = False
+        self._kept: Tensor | slice | None = None
 
-    def put(
-        self, decoder: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[()], dict[str, Any]]:
-        """Before the decoder runs."""
-        arguments = named(args, kwargs)
-        count = self.weight.shape[0]
-        self._in_front = seen(arguments) == 0
-        shift(arguments, count, first=self._in_front, queries=True)
-        if self._in_front:
-            states = arguments.pop("inputs_embeds", None)
-            if states is None:
-                states = decoder.get_input_embeddings()(arguments.pop("input_ids"))
-            prompt = self.weight.to(states.dtype).expand(states.shape[0], -1, -1)
-            arguments |= {"input_ids": None, "inputs_embeds": torch.cat([prompt, states], dim=1)}
-        return (), arguments
+    def put(self, decoder: Any, arguments: dict[str, Any]) -> None:
+        """Put them in front of an input, or of each of the examples that lie end to end in it (`segments`)."""
+        count, self._kept = self.weight.shape[0], None
+        if seen(arguments):
+            shift(arguments, count, first=False, queries=True)
+            return
+        states = arguments.pop("inputs_embeds", None)
+        if states is None:
+            states = decoder.get_input_embeddings()(arguments["input_ids"])
+        prompt = self.weight.to(states.dtype)
+        if arguments.get("segments") is not None:
+            lengths = list(arguments["segments"])
+            parts = [part for piece in states[0].split(lengths) for part in (prompt, piece)]
+            states = torch.cat(parts)[None]
+            places = [torch.arange(count + length, device=states.device) for length in lengths]
+            self._kept = torch.cat(places) >= count
+            arguments |= {"segments": [count + length for length in lengths], "position_ids": torch.cat(places)[None]}
+        else:
+            shift(arguments, count, first=True, queries=True)
+            states = torch.cat([prompt.expand(states.shape[0], -1, -1), states], dim=1)
+            self._kept = slice(count, None)
+        arguments |= {"input_ids": None, "inputs_embeds": states}
 
-    def cut(self, decoder: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        """After it ran."""
-        count = self.weight.shape[0]
-        if not self._in_front:
+    def cut(self, output: Any) -> Any:
+        """Take their places out of what was computed."""
+        if self._kept is None:
             return output
         if isinstance(output, tuple):
-            return (output[0][:, count:], *output[1:])
-        output.last_hidden_state = output.last_hidden_state[:, count:]
+            return (output[0][:, self._kept], *output[1:])
+        output.last_hidden_state = output.last_hidden_state[:, self._kept]
         if output.get("hidden_states") is not None:
-            output.hidden_states = tuple(states[:, count:] for states in output.hidden_states)
+            output.hidden_states = tuple(states[:, self._kept] for states in output.hidden_states)
         return output
 
 
@@ -139,10 +145,10 @@ def _put_on(model: Any, weight: Tensor, settings: PromptSettings) -> nn.Module:
 
 
 def _put(decoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[()], dict[str, Any]]:
-    prompt: VirtualPrompt = decoder.virtual_prompt
-    return prompt.put(decoder, args, kwargs)
+    arguments = named(args, kwargs)
+    decoder.virtual_prompt.put(decoder, arguments)
+    return (), arguments
 
 
 def _cut(decoder: Any, args: tuple[Any, ...], output: Any) -> Any:
-    prompt: VirtualPrompt = decoder.virtual_prompt
-    return prompt.cut(decoder, args, output)
+    return decoder.virtual_prompt.cut(output)

@@ -66,7 +66,8 @@ class Method(Protocol):
         Returns:
             `model` itself, changed: `module(input_ids=…, position_ids=…, attention_mask=…)` answers with logits at
             the places of `input_ids`, and so do `module.base_model(…)` with hidden states and
-            `module.get_output_embeddings()` on them, also where a method puts virtual tokens in front.
+            `module.get_output_embeddings()` on them, also where a method puts virtual tokens in front. With `packs`
+            it also takes one row of examples end to end and the keyword `segments`, as `training.attention` does.
 
         Raises:
             InvalidRequest: the model or the device cannot do it; says why.

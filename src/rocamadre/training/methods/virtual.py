@@ -43,15 +43,8 @@ def seen(arguments: dict[str, Any]) -> int:
 
 
 def named(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """A call's arguments by name.
-
-    Raises:
-        InvalidRequest: several examples in one row, each of which would need virtual tokens of its own.
-    """
-    arguments = dict(zip(("input_ids", "attention_mask", "position_ids"), args, strict=False)) | kwargs
-    if arguments.get("segments") is not None:
-        raise InvalidRequest("virtual tokens need one example per row: switch `packing` off")
-    return arguments
+    """A decoder's arguments by name."""
+    return dict(zip(("input_ids", "attention_mask", "position_ids"), args, strict=False)) | kwargs
 
 
 def shift(arguments: dict[str, Any], count: int, *, first: bool, queries: bool) -> None:
