@@ -74,6 +74,19 @@ def resolve(ctx: Context, model_id: str) -> Resolved:
     return remember(memo.profiles, place, _from_source(ctx, known, model_id, source, model_id))
 
 
+def resolve_here(host: Host, model_id: str) -> Resolved:
+    """`resolve` for programs without a server: models, aliases and known families, but nothing of an account's own.
+
+    Raises:
+        UnknownModel: it stands for nothing here; the message lists what exists.
+    """
+    known = snapshot(host)
+    resolved = _find(host, known, model_id)
+    if resolved is None:
+        raise _unknown(known, model_id)
+    return resolved
+
+
 def list_models(ctx: Context) -> list[Model]:
     """Every model that is here: embedded, then pulled and remote by id, then the fake ones."""
     return known_models(ctx.platform)

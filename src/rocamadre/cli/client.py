@@ -27,8 +27,8 @@ _REFUSALS = frozenset(
 )
 
 
-def open_client(server: Server, *, region: str, timeout_s: float = 600.0) -> Any:
-    """A bedrock-runtime client of the running server.
+def open_client(server: Server, *, region: str, timeout_s: float = 600.0, service: str = "bedrock-runtime") -> Any:
+    """A client of the running server, for one of botocore's services.
 
     Credentials are those of the environment, a bearer key first; without any, a name that the open default accepts.
     The user's own AWS profile is left alone: its account has no meaning here.
@@ -45,10 +45,15 @@ def open_client(server: Server, *, region: str, timeout_s: float = 600.0) -> Any
     if bearer:
         # boto3 sends bearer keys over TLS only; this one goes to the server that this very home names.
         config = config.merge(Config(signature_version=UNSIGNED))
-    client = session.client("bedrock-runtime", endpoint_url=server.address, verify=False, config=config)
+    if service == "s3":
+        config = config.merge(Config(s3={"addressing_style": "path"}))
+    # Without the name in the path, operations of other services may have the same shape.
+    address = f"{server.address}/{service}" if service == "bedrock" else server.address
+    make: Any = session.client  # Typed by one overload for each service's name.
+    client = make(service, endpoint_url=address, verify=False, config=config)
     if bearer:
         client.meta.events.register(
-            "before-send.bedrock-runtime.*",
+            f"before-send.{service}.*",
             lambda request, **_: request.headers.__setitem__("Authorization", f"Bearer {bearer}"),
         )
     return client

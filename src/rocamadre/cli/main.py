@@ -38,6 +38,8 @@ COMMANDS: dict[str, Entry] = {
     "chat": Entry("rocamadre.cli.chat:chat", "Talk with a model."),
     "explain": Entry("rocamadre.cli.explain:explain", "Show how an answer is made, token by token."),
     "models": Entry("rocamadre.cli.models:models", "List, pull and remove models."),
+    "train": Entry("rocamadre.cli.train:train", "Teach a model something."),
+    "jobs": Entry("rocamadre.cli.jobs:jobs", "List, watch and stop what runs in the background."),
     "plan": Entry("rocamadre.cli.plan:plan", "Plan a training that does not fit here."),
     "keys": Entry("rocamadre.cli.keys:keys", "Make and revoke API keys."),
     "env": Entry("rocamadre.cli.env:env", "Point programs at the server."),
