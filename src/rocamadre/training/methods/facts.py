@@ -235,7 +235,7 @@ FACTS: dict[str, MethodFacts] = {
             "ia3",
             "IA³",
             "one factor per key, value and MLP channel",
-            "little data; ten times fewer weights than LoRA",
+            "little data; the fewest weights of all that merge",
             "Liu et al. 2022, arXiv:2205.05638",
             Ia3Settings,
             learning_rate=3e-3,
