@@ -19,6 +19,8 @@ from rocamadre.customization.types import CustomizationType
 from rocamadre.training.methods.facts import FACTS, MethodFacts
 from rocamadre.training.settings import TrainingSettings
 
+OURS = "Rocamadre"
+"""Stands for a foundation model of none of Amazon's families."""
 MOST = 64
 _MOST_SHOWN = 80
 
@@ -50,7 +52,7 @@ _COHERE: _Family = {
     "earlyStoppingPatience": Documented(1, 10),
     "evalPercentage": Documented(5, 50, whole=False),
 }
-_OURS: _Family = {
+_OURS_DOCUMENTED: _Family = {
     "epochCount": Documented(1, 1000),
     "batchSize": Documented(1, 4096),
     "learningRate": Documented(0, 1, whole=False),
@@ -88,7 +90,7 @@ FAMILIES: dict[str, _Family] = {
     "cohere.command-light-*": {**_COHERE, "batchSize": Documented(8, 32)},
     "cohere.command-*": _COHERE,
     "meta.llama*": _LLAMA,
-    "*": _OURS,
+    "*": _OURS_DOCUMENTED,
 }
 """Patterns of foundation model ids to what Amazon documents; the first that matches decides, the last is for others."""
 

@@ -19,14 +19,17 @@ from rocamadre.catalog.operations import find_model
 from rocamadre.catalog.targets import select_target
 from rocamadre.catalog.types import Model
 from rocamadre.core.errors import Conflict, NotFound
+from rocamadre.customization.cards import write_model_card
 from rocamadre.customization.data import certificate_prompts, data_facts, write_data
 from rocamadre.customization.models import register_custom_model
+from rocamadre.customization.openai import RESULTS, result_file_id, result_lines
 from rocamadre.customization.operations import KIND as KIND_NAME
 from rocamadre.customization.outputs import metrics_files, put_outputs
 from rocamadre.customization.progress import PUBLISH, run_dir
 from rocamadre.customization.room import wait_for_room, watching
 from rocamadre.customization.tables import move, move_part, select_by_arn, select_ended, write_facts
 from rocamadre.customization.types import Job, Part, PartStatus, Status, arn_of
+from rocamadre.files.operations import write_file
 from rocamadre.jobs.launchers.process import ProcessLauncher
 from rocamadre.jobs.rundir import RunDir
 from rocamadre.jobs.runner import JobKind, JobPlatform, Outcome, RunStopped, Step, Work
@@ -119,6 +122,8 @@ def register(work: Work) -> dict[str, Any]:
     job, platform = _job(work), work.platform
     folder = run_dir(platform.settings.home, job.arn)
     put_outputs(platform.objects.of(job.account), job, metrics_files(folder.progress()))
+    if job.wire == "openai":
+        _write_facts(work, {"result_file": _keep_results(platform, job, folder)})
     base = base_of(platform, job)
     published = work.results["publish"]
     path = str(published.get("path") or "")
@@ -149,6 +154,7 @@ def register(work: Work) -> dict[str, Any]:
     except Conflict:
         shutil.rmtree(root, ignore_errors=True)
         raise
+    write_model_card(platform.sql, platform.settings.home / "models", job.model_arn)
     return {"model": job.model_arn}
 
 
@@ -233,6 +239,20 @@ def _model_facts(job: Job, base: Model, work: Work) -> dict[str, Any]:
         "languages": list(base.languages),
         "environment": data_facts(),
     }
+
+
+def _keep_results(platform: JobPlatform, job: Job, folder: RunDir) -> str:
+    file_id = result_file_id(job)
+    write_file(
+        platform,
+        result_lines(folder.progress()),
+        account=job.account,
+        region=job.region,
+        name="step_metrics.csv",
+        purpose=RESULTS,
+        file_id=file_id,
+    )
+    return file_id
 
 
 def forget_old(platform: JobPlatform) -> None:

@@ -14,7 +14,7 @@ from rocamadre.core.context import Context
 from rocamadre.core.errors import Conflict, InvalidRequest, NotFound
 from rocamadre.core.ids import short_id
 from rocamadre.customization.data import data_sources
-from rocamadre.customization.hyperparameters import read
+from rocamadre.customization.hyperparameters import OURS, read
 from rocamadre.customization.models import check_name_free, custom_model_arn
 from rocamadre.customization.progress import begin_again, run_dir
 from rocamadre.customization.tables import insert_job, move, reopen, select_by_arn, select_by_name, select_jobs
@@ -39,7 +39,9 @@ def create_job(ctx: Context, wish: NewJob) -> Job:
         TooManyTags: over 50.
     """
     base = _base(ctx, wish)
-    settings = read(base.base_id, wish.type, wish.hyperparameters, context_length=base.model.context_length)
+    # Ranges are of the family that was named; the OpenAI wire has names of its own, which come as ours.
+    family = base.base_id if wish.wire == "bedrock" else OURS
+    settings = read(family, wish.type, wish.hyperparameters, context_length=base.model.context_length)
     _check_places(ctx, wish)
     now = ctx.platform.clock.now()
     job_id = short_id(12)

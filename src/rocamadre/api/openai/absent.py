@@ -11,7 +11,7 @@ _ABSENT = {
     "containers": "containers",
     "conversations": "conversations; use 'previous_response_id' of POST /v1/responses",
     "evals": "evaluations on this wire",
-    "fine_tuning": "fine-tuning on this wire",
+    "fine_tuning": "graders and permissions of fine-tuning",
     "images": "images",
     "moderations": "moderation",
     "realtime": "realtime sessions",
@@ -21,7 +21,8 @@ _ABSENT = {
     "videos": "videos",
 }
 _TAILS = ("", "/{}", "/{}/{}", "/{}/{}/{}")
-_PATHS = tuple(f"{root}/{name}{tail}" for root in ("/v1", "/openai/v1") for name in _ABSENT for tail in _TAILS)
+_NAMES = (*(name for name in _ABSENT if name != "fine_tuning"), "fine_tuning/alpha", "fine_tuning/checkpoints")
+_PATHS = tuple(f"{root}/{name}{tail}" for root in ("/v1", "/openai/v1") for name in _NAMES for tail in _TAILS)
 _RESPONSES = ("/v1/responses/compact", "/openai/v1/responses/compact")
 _STORED = tuple(
     f"{root}/chat/completions{tail}" for root in ("/v1", "/openai/v1") for tail in ("", "/{}", "/{}/messages")
