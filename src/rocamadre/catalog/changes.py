@@ -19,6 +19,7 @@ from rocamadre.catalog.operations import STAND_INS, find_model
 from rocamadre.catalog.rows import Facts
 from rocamadre.catalog.snapshot import forget, snapshot
 from rocamadre.catalog.tables import ALIASES, MODELS
+from rocamadre.catalog.targets import select_leaning
 from rocamadre.catalog.types import Model
 from rocamadre.core.errors import Conflict, InvalidRequest, NotFound
 from rocamadre.core.ids import short_id
@@ -103,6 +104,7 @@ def remove_model(host: Host, id_or_name: str) -> Model:
     Raises:
         NotFound: no such model.
         InvalidRequest: it is embedded or fake.
+        Conflict: adapters need its weights.
     """
     forget(host)
     model = find_model(host, id_or_name)
@@ -112,6 +114,10 @@ def remove_model(host: Host, id_or_name: str) -> Model:
         row = tx.execute(select(MODELS).where(MODELS.c.id == model.id)).one_or_none()
         if row is None:
             raise NotFound(f"{model.id} was removed by another process")
+        if row.folder and (leaning := select_leaning(tx, row.folder)):
+            raise Conflict(
+                f"{model.id} is the base of {', '.join(leaning[:3])}, which are adapters; delete those first"
+            )
         tx.execute(delete(MODELS).where(MODELS.c.id == model.id))
     forget(host)
     if row.folder:

@@ -6,7 +6,9 @@ reads it where it resolves an id, and knows nothing of how they came about.
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -29,6 +31,9 @@ FINE_TUNED = "ft:"
 """How the OpenAI wire's ids of custom models begin; their last part, after a colon, is the ARN's last."""
 
 _NAME = re.compile(r"([0-9a-zA-Z][_-]?){1,63}")
+
+OWN_FOLDER = "{folder}"
+"""In a target's options: the folder of its weights, wherever that is; see `portable`."""
 
 State: TypeAlias = Literal["ready", "creating", "failed"]
 
@@ -73,7 +78,9 @@ class Target:
         assert self.facts is not None
         facts = self.facts
         values = {field: getattr(facts, field) for field in Facts.__struct_fields__ if field != "file"}
-        path = models_folder / self.folder / facts.file if self.folder else None
+        own = str(models_folder / self.folder)
+        values["options"] = _each_text(facts.options, lambda text: text.replace(OWN_FOLDER, own))
+        path = Path(os.path.normpath(models_folder / self.folder / facts.file)) if self.folder else None
         return Model(id=self.arn, short_name=self.name or self.id, path=path, **values)
 
 
@@ -145,6 +152,31 @@ def select_users(tx: Connection, arn: str) -> list[str]:
     return list(tx.execute(query).scalars())
 
 
+def portable(options: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """Options without the place where a model's folder happens to be, so that a home can be moved and a model copied.
+
+    >>> portable({"adapter": "/home/me/models/custom-a/adapter.gguf"}, "custom-a")
+    {'adapter': '{folder}/adapter.gguf'}
+    """
+
+    def shortened(text: str) -> str:
+        before, found, rest = text.partition(f"/models/{folder}/")
+        return f"{OWN_FOLDER}/{rest}" if found and before.startswith("/") else text
+
+    return _each_text(options, shortened)
+
+
+def select_leaning(tx: Connection, folder: str) -> list[str]:
+    """ARNs of models whose weights are in another's folder: adapters over it."""
+    found = []
+    for target in select_targets(tx):
+        if target.facts is not None and target.folder != folder:
+            place = os.path.normpath(os.path.join(target.folder, target.facts.file))
+            if place == folder or place.startswith(f"{folder}/"):
+                found.append(target.arn)
+    return found
+
+
 def dedicated(model: Model, target: Target) -> Model:
     """A model as an engine of its own runs it for one target."""
     return replace(model, id=target.arn, options={**model.options, "slots": target.slots}, dedicated=True)
@@ -157,6 +189,17 @@ def _one(tx: Connection, condition: Any) -> Target | None:
 
 def _mine(account: str, region: str) -> Any:
     return (TARGETS.c.account == account) & (TARGETS.c.region == region)
+
+
+def _each_text(options: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """Options with every text in them changed, lists of texts too."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, str):
+            return change(value)
+        return [changed(each) for each in value] if isinstance(value, list | tuple) else value
+
+    return {name: changed(value) for name, value in options.items()}
 
 
 def _encoded(facts: Facts | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy import Engine as SqlEngine
 
 from rocamadre.customization.model_tables import select_row
@@ -57,14 +58,20 @@ def write_model_card(sql: SqlEngine, models_folder: Path, arn: str) -> None:
         model = select_row(connection, CustomModel, arn)
         if model is None or not model.folder:
             return
-        lineage = [model.arn]
-        base: CustomModel | None = model
-        while base is not None and base.base_model_arn not in lineage:
-            lineage.append(base.base_model_arn)
-            base = select_row(connection, CustomModel, base.base_model_arn)
+        lineage = lineage_of(connection, model)
     folder = models_folder / model.folder
     if folder.is_dir():
         write_card(folder, card_of(model, lineage))
+
+
+def lineage_of(tx: Connection, model: CustomModel) -> list[str]:
+    """ARNs from a model to the foundation model at the beginning, as far as they are known."""
+    lineage = [model.arn]
+    base: CustomModel | None = model
+    while base is not None and base.base_model_arn not in lineage:
+        lineage.append(base.base_model_arn)
+        base = select_row(tx, CustomModel, base.base_model_arn)
+    return lineage
 
 
 def card_of(model: CustomModel, lineage: list[str]) -> dict[str, Any]:

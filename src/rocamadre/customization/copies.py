@@ -21,6 +21,7 @@ from rocamadre.core.arn import Arn, make_arn
 from rocamadre.core.context import Context
 from rocamadre.core.errors import AccessDenied, NotFound
 from rocamadre.core.ids import short_id
+from rocamadre.customization.cards import card_of, lineage_of, write_card
 from rocamadre.customization.listing import in_time
 from rocamadre.customization.model_tables import (
     change_row,
@@ -157,17 +158,20 @@ def link(work: Work) -> dict[str, str]:
     """Give the copy a folder of its own with the same files."""
     with work.platform.sql.connect() as connection:
         job = select_row(connection, CopyJob, work.run_id)
-        source = select_row(connection, CustomModel, job.source_arn) if job is not None else None
-    if job is None:
-        raise RunStopped
-    if source is None:
-        raise NotFound(f"{job.source_arn} was deleted while it was copied")
+        if job is None:
+            raise RunStopped
+        source = select_row(connection, CustomModel, job.source_arn)
+        copy = select_row(connection, CustomModel, job.target_arn)
+        lineage = lineage_of(connection, copy) if copy is not None else []
+    if source is None or copy is None:
+        raise NotFound(f"{job.target_arn if source else job.source_arn} was deleted while it was copied")
     models = work.platform.settings.home / "models"
     folder = folder_of(job)
     if not (models / folder).is_dir():
         staged = models / f".{folder}.part"
         shutil.rmtree(staged, ignore_errors=True)
         _link_tree(models / source.folder, staged)
+        write_card(staged, card_of(replace(copy, facts=_facts(source)), lineage))
         staged.rename(models / folder)
     return {"folder": folder}
 
@@ -215,7 +219,7 @@ def settle(tx: Connection, work: Work, outcome: Outcome) -> None:
         context_length=facts.context_length,
         output_modalities=facts.output_modalities,
         dimensions=facts.dimensions,
-        facts={**source.facts, "copied_from": job.source_arn},
+        facts=_facts(source),
         created_at=copy.created_at,
     )
     change_row(tx, CopyJob, job.arn, status="Completed")
@@ -227,6 +231,10 @@ KIND = JobKind(JOB_KIND, (Step("link", link),), settle)
 def folder_of(job: CopyJob) -> str:
     """Where the copy's weights go, below `<home>/models`."""
     return f"custom-{job.target_arn.rpartition('/')[2]}"
+
+
+def _facts(source: CustomModel) -> dict[str, Any]:
+    return {**source.facts, "copied_from": source.arn}
 
 
 def _moved(base_arn: str, region: str, source: CustomModel, own_arn: str) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from rocamadre.catalog.host import Host
 from rocamadre.catalog.snapshot import forget
 from rocamadre.catalog.targets import IMPORTED as NO_BASE
-from rocamadre.catalog.targets import delete_target, select_users
+from rocamadre.catalog.targets import delete_target, select_leaning, select_users
 from rocamadre.core.arn import make_arn
 from rocamadre.core.context import Context
 from rocamadre.core.errors import Conflict, NotFound
@@ -211,7 +211,7 @@ def delete_imported_model(ctx: Context, id_or_arn: str) -> ImportedModel:
 def remove_imported_model(host: Host, model: ImportedModel) -> ImportedModel:
     """`delete_imported_model` for programs without a server; see `models.remove_custom_model`."""
     with host.sql.begin() as tx:
-        if users := select_users(tx, model.arn):
+        if users := select_users(tx, model.arn) + select_leaning(tx, model.folder):
             raise Conflict(f"{model.name} is in use by {', '.join(users[:3])}; delete that first")
         if not delete_row(tx, ImportedModel, model.arn):
             raise NotFound(f"{model.name} was deleted meanwhile")

@@ -21,6 +21,8 @@ from rocamadre.catalog.targets import (
     change_target,
     delete_target,
     insert_target,
+    portable,
+    select_leaning,
     select_target,
     select_users,
 )
@@ -192,7 +194,7 @@ def register_custom_model(
         parameters=parameters,
         source="custom",
         customizations=TRAINABLE if "TEXT" in output_modalities else (),
-        options=dict(options),
+        options=portable(options, folder),
     )
     insert_target(
         tx,
@@ -291,6 +293,7 @@ def remove_custom_model(host: Host, model: CustomModel) -> CustomModel:
     """
     with host.sql.begin() as tx:
         users = select_users(tx, model.arn) + select_trainers(tx, model.arn) + select_pending(tx, model.arn)
+        users += select_leaning(tx, model.folder) if model.folder else []
         users = list(dict.fromkeys(users))
         if users:
             shown = ", ".join(users[:3]) + (f" and {len(users) - 3} more" if len(users) > 3 else "")
