@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-PAGES = ("/", "/models", "/models/roca-mini", "/activity", "/activity/calls", "/nowhere")
+PAGES = (
+    "/", "/playground", "/models?aliases=1", "/models/roca-mini", "/jobs", "/activity", "/activity/calls",
+    "/activity/requests", "/nowhere",
+)  # fmt: skip
 NARROW = {"width": 390, "height": 844}
 WIDE = {"width": 1280, "height": 900}
 

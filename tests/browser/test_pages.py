@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-ALL = ("/", "/models", "/models/roca-mini", "/activity", "/activity/calls")
+ALL = ("/", "/models", "/models/roca-mini", "/jobs", "/activity", "/activity/calls", "/activity/requests")
 NARROW = {"width": 390, "height": 844}
 FAKE = "rocamadre.fake-v1:0"
 
@@ -76,6 +76,7 @@ def test_the_line_to_pull_a_model_is_safe_in_a_shell(tab):
     field = tab.page.get_by_label("Folder, GGUF file")
     field.fill("owner/name; rm -rf '$HOME'")
     field.press("Enter")
+    tab.page.get_by_text("The same as a command").click()
     code = tab.page.locator(".code-block pre")
     tab.page.wait_for_function("document.querySelector('.code-block pre').innerText.includes('rm')")
     assert code.inner_text() == "roca models pull 'owner/name; rm -rf '\"'\"'$HOME'\"'\"''"

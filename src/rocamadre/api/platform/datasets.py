@@ -23,11 +23,12 @@ MOST_EXAMPLES = 50
 _MOST_SKIPPED = 1_000_000
 _MOST_TOKENS = 4096
 _PARTIAL = "\ufffd"
-_KINDS: dict[str, tuple[type, ...]] = {
+KINDS: dict[str, tuple[type, ...]] = {
     "FINE_TUNING": (Chat,),
     "CONTINUED_PRE_TRAINING": (Text,),
     "DISTILLATION": (Prompt, Chat),
 }
+"""Kinds of example that each type of customization learns from."""
 _NAMES: dict[type, str] = {Text: "text", Chat: "chat", Prompt: "prompt", Preference: "preference"}
 
 
@@ -95,7 +96,7 @@ def _sources(context: Context, asked: _Asked) -> list[Source]:
 
 
 def _rules(context: Context, asked: _Asked) -> tuple[Rules, ModelTokenizer | None]:
-    kinds = _KINDS.get(asked.type)
+    kinds = KINDS.get(asked.type)
     if not asked.model:
         return Rules(kinds=kinds), None
     model = resolve_model(context, asked.model).model

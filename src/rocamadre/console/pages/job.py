@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -9,10 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from rocamadre.console.failures import ApiFailure
-from rocamadre.console.page import Page
+from rocamadre.console.page import Page, address
 from rocamadre.console.pages.jobs import how_far, job_badge, kind_name, over
 from rocamadre.console.parts.curves import Curve, curves
-from rocamadre.console.parts.elements import box, button, heading, icon, tag, text
+from rocamadre.console.parts.elements import box, button, heading, icon, link, tag, text
 from rocamadre.console.parts.figures import facts
 from rocamadre.console.parts.meters import Meter
 from rocamadre.console.parts.states import Region, failed, region
@@ -71,6 +72,8 @@ class JobView:
                         button(t("jobs.stop"), partial(self._ask, "stop"), symbol="stop")
                     if job.get("can_resume"):
                         button(t("job.resume"), partial(self._ask, "resume"), kind="primary", symbol="refresh")
+                    if job["status"] == "Completed" and job.get("model"):
+                        link(t("training.try"), address("/playground", models=job["model"]), classes="button primary")
             if not over(job):
                 self._meter = Meter(t("jobs.progress"))
                 self._meter.show(*how_far(self._page, self._latest))
@@ -82,8 +85,14 @@ class JobView:
                     t("job.id"): job["id"],
                     t("jobs.began"): f"{t.moment(datetime.fromisoformat(job['created_at']))} UTC",
                     t("job.ended"): f"{t.moment(datetime.fromisoformat(job['ended_at']))} UTC" if over(job) else "",
+                    t("training.base"): str(job.get("base") or ""),
+                    t("training.result"): str(job.get("model") or "") if job["status"] == "Completed" else "",
                 }
             )
+        if settings := job.get("settings"):
+            with box("section fold", name="details"):
+                tag("summary", t("training.settings"))
+                facts({str(name): _written(value) for name, value in settings.items()}, classes="mono small")
 
     async def _progress(self) -> dict[str, Any]:
         found: dict[str, Any] = self._latest.get("progress") or {}
@@ -155,6 +164,10 @@ def job_curves(page: Page, progress: dict[str, Any]) -> None:
                     most_steps=steps,
                     from_zero=name != "loss",
                 )
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _number(page: Page, digits: int, value: float) -> str:

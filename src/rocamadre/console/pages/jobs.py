@@ -8,9 +8,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from nicegui.events import GenericEventArguments
+
 from rocamadre.console.failures import ApiFailure
 from rocamadre.console.page import Page, address
-from rocamadre.console.parts.elements import box, button, choice_field, link, tag, text, text_field
+from rocamadre.console.parts.elements import box, button, choice_field, link, set_attributes, tag, text, text_field
 from rocamadre.console.parts.figures import badge
 from rocamadre.console.parts.meters import Meter
 from rocamadre.console.parts.states import Region, empty, failed, region
@@ -18,6 +20,7 @@ from rocamadre.console.parts.states import Region, empty, failed, region
 _PATH = "/jobs"
 _COUNT = 25
 _EVERY_S = 3.0
+MOST_COMPARED = 4
 _CHOICES = ("kind", "status", "find", "order")
 _NUMBERS = frozenset({"took"})
 
@@ -81,10 +84,15 @@ class JobList:
 
     Args:
         page: The visit; its query says what is shown.
+        kind: The only one, on pages of one kind.
+        compare: Trainings can be chosen to be compared.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, *, kind: str = "", compare: bool = False) -> None:
         self._page = page
+        self._kind = kind
+        self._compare = compare
+        self._marked: list[str] = []
         self._meters: dict[str, Meter] = {}
         self._latest: dict[str, dict[str, Any]] = {}
         self._region: Region[Any]
@@ -96,13 +104,22 @@ class JobList:
 
     def choose(self, name: str, value: Any) -> None:
         """Show others; the address says which."""
-        self._page.go(_PATH, **{**self._chosen(), name: str(value)[:200]})
+        self._page.go(self._page.path, **{**self._chosen(), name: str(value)[:200]})
 
     def _chosen(self) -> dict[str, str]:
         return {name: self._page.query[name][:200] for name in _CHOICES if self._page.query.get(name)}
 
+    def _mark(self, job_id: str, event: GenericEventArguments) -> None:
+        self._marked = [each for each in self._marked if each != job_id] + ([job_id] if event.args is True else [])
+        set_attributes(self._go, disabled=len(self._marked) < 2)
+
+    def _open_marked(self) -> None:
+        self._page.go("/training/compare", jobs=",".join(self._marked[-MOST_COMPARED:]))
+
     async def _load(self) -> dict[str, Any]:
         asked = {**self._chosen(), "after": self._page.query.get("after", "")[:1200]}
+        if self._kind:
+            asked["kind"] = self._kind
         found = await self._page.api.get(address("/_rocamadre/jobs", limit=str(_COUNT), **asked))
         jobs = found["jobs"]
         self._latest = {job["id"]: job for job in jobs}
@@ -117,14 +134,17 @@ class JobList:
         self._meters.clear()
         chosen = self._chosen()
         if not found["jobs"]:
-            empty(t("jobs.none"), t("jobs.none_fit" if chosen else "jobs.none_hint"))
+            hint = "training.none_hint" if self._kind else "jobs.none_fit" if chosen else "jobs.none_hint"
+            empty(t("jobs.none"), t(hint))
         else:
             self._table(found["jobs"])
         with box("row"):
             if page.query.get("after"):
-                link(t("calls.newest"), address(_PATH, **chosen), classes="button")
+                link(t("jobs.first"), address(page.path, **chosen), classes="button")
             if found["next"]:
-                link(t("calls.older"), address(_PATH, **chosen, after=found["next"]), classes="button")
+                link(t("jobs.more"), address(page.path, **chosen, after=found["next"]), classes="button")
+            if self._compare and len(found["jobs"]) > 1:
+                self._go = button(t("training.compare"), self._open_marked, disabled=True)
 
     def _table(self, jobs: Sequence[dict[str, Any]]) -> None:
         t = self._page.t
@@ -149,7 +169,10 @@ class JobList:
 
     def _row(self, job: dict[str, Any]) -> None:
         t = self._page.t
-        with tag("td"):
+        with tag("td"), box("row nowrap"):
+            if self._compare:
+                made = tag("input", type="checkbox", aria_label=t("training.choose", name=job["name"]))
+                made.on("change", partial(self._mark, job["id"]), js_handler="(event) => emit(event.target.checked)")
             link(job["name"] or job["id"], job_page(job["id"]), classes="hostile")
         tag("td", kind_name(self._page, job["kind"]))
         with tag("td"), box("section tight"):
@@ -166,6 +189,8 @@ class JobList:
         with tag("td"):
             if job.get("can_stop"):
                 button(t("jobs.stop"), partial(self._stop, job["id"]), kind="quiet", symbol="stop")
+            elif job["status"] == "Completed" and job.get("model"):
+                link(t("training.try"), address("/playground", models=job["model"]))
 
     async def _stop(self, job_id: str) -> None:
         self._told.clear()
@@ -187,16 +212,27 @@ def over(job: dict[str, Any]) -> bool:
 def how_far(page: Page, job: dict[str, Any]) -> tuple[float | None, str]:
     """A job's progress as a share and in words."""
     t, told = page.t, job.get("progress") or {}
-    for done, total, words in (("step", "steps", "jobs.steps"), ("done", "total", "jobs.records")):
-        if told.get(total):
-            line = t(words, done=t.number(told.get(done) or 0), total=t.number(told[total]))
-            if told.get("eta_s"):
-                line += f" · {t('jobs.left', duration=t.duration(told['eta_s']))}"
-            return (told.get(done) or 0) / told[total], line
+    state = str(told.get("state") or "")
+    if told.get("steps"):
+        line = t("jobs.steps", done=t.number(told["step"]), total=t.number(told["steps"]))
+        if told.get("eta_s"):
+            line += f" · {t('jobs.left', duration=t.duration(told['eta_s']))}"
+        if state not in ("", "training"):
+            line += f" · {state_name(page, state)}"
+        return told["step"] / told["steps"], line
+    if told.get("total"):
+        done = told["good"] + told["bad"]
+        return done / told["total"], t("jobs.records", done=t.number(done), total=t.number(told["total"]))
     if told.get("total_bytes"):
         done_bytes, total_bytes = told.get("done_bytes") or 0, told["total_bytes"]
         return done_bytes / total_bytes, t("models.pull_bytes", done=t.size(done_bytes), total=t.size(total_bytes))
-    return None, str(told.get("state") or "")
+    return None, state_name(page, state)
+
+
+def state_name(page: Page, state: str) -> str:
+    """What a training does now."""
+    known = ("queued", "preparing", "training", "paused", "publishing")
+    return page.t(f"jobs.state_{state}") if state in known else state
 
 
 def _took(page: Page, job: dict[str, Any]) -> str:

@@ -16,9 +16,9 @@ def figures(values: Sequence[tuple[str, str]]) -> None:
                 tag("dd", value, classes="figure-value")
 
 
-def facts(values: Mapping[str, str]) -> None:
+def facts(values: Mapping[str, str], *, classes: str = "") -> None:
     """A list of names and values; empty values are left out."""
-    with box("facts", name="dl"):
+    with box(f"facts {classes}".strip(), name="dl"):
         for name, value in values.items():
             if value:
                 tag("dt", name)
