@@ -16,9 +16,10 @@ from rocamadre.training.data import TokenTable
 from rocamadre.training.head import head_loss
 from rocamadre.training.packing import Indices, RowOrder
 
-Layout: TypeAlias = Literal["segments", "padded", "plain"]
+Layout: TypeAlias = Literal["segments", "padded", "plain", "sharded"]
 """`segments`: examples end to end, nothing padded. `padded`: one a row, filled up on the right. `plain`: padded, and
-the loss from the model's own logits, for models whose logits are more than a head's product."""
+the loss from the model's own logits, for models whose logits are more than a head's product. `sharded`: as `segments`,
+but all of it in one call of the model, as FSDP needs it."""
 
 _TOLERANCE = 1e-3
 """Nats per token by which the fast layouts may differ from the plain one before they are not trusted."""
@@ -51,9 +52,9 @@ def make_batch(table: TokenTable, rows: Sequence[Indices], *, layout: Layout, de
     starts, lengths = table.offsets[chosen], table.offsets[chosen + 1] - table.offsets[chosen]
     order = np.argsort(-lengths, kind="stable")
     starts, lengths = starts[order], lengths[order]
-    longest = int(lengths[0])
-    laid = np.concatenate([[0], np.cumsum(lengths)[:-1]]) if layout == "segments" else np.arange(len(order)) * longest
-    total = int(lengths.sum()) if layout == "segments" else len(order) * longest
+    longest, flat = int(lengths[0]), layout in ("segments", "sharded")
+    laid = np.concatenate([[0], np.cumsum(lengths)[:-1]]) if flat else np.arange(len(order)) * longest
+    total = int(lengths.sum()) if flat else len(order) * longest
     ids, positions, mask = (np.zeros(total, np.int64) for _ in range(3))
     places, targets = [], []
     for start, length, at in zip(starts.tolist(), lengths.tolist(), laid.tolist(), strict=True):
@@ -66,12 +67,12 @@ def make_batch(table: TokenTable, rows: Sequence[Indices], *, layout: Layout, de
     def tensor(values: Any) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, np.int64)).to(device)
 
-    shape = (1, total) if layout == "segments" else (len(order), longest)
+    shape = (1, total) if flat else (len(order), longest)
     return Batch(
         tensor(ids).view(shape),
         tensor(positions).view(shape),
-        None if layout == "segments" else tensor(mask).view(shape),
-        tuple(lengths.tolist()) if layout == "segments" else (),
+        None if flat else tensor(mask).view(shape),
+        tuple(lengths.tolist()) if flat else (),
         tensor(np.concatenate(places)),
         tensor(np.concatenate(targets)),
     )
@@ -91,6 +92,15 @@ def loss_sum(module: nn.Module, batch: Batch, *, layout: Layout) -> Tensor:
         out = module(input_ids=batch.ids, position_ids=batch.positions, attention_mask=batch.mask, use_cache=False)
         logits = out.logits.flatten(0, 1).index_select(0, batch.places)
         return cross_entropy(logits.float(), batch.targets, reduction="sum")
+    if layout == "sharded":
+        out = module(
+            input_ids=batch.ids,
+            position_ids=batch.positions,
+            segments=batch.segments,
+            logits_to_keep=batch.places,
+            use_cache=False,
+        )
+        return cross_entropy(out.logits[0].float(), batch.targets, reduction="sum")
     head = module.get_output_embeddings()
     return head_loss(head, head, hidden_states(module, batch), batch.targets)
 
@@ -136,7 +146,7 @@ class CausalTask:
 
 def use_layout(model: Any, layout: Layout) -> None:
     """Set the model's attention for a layout."""
-    model.set_attn_implementation(attention.NAME if layout == "segments" else "sdpa")
+    model.set_attn_implementation(attention.NAME if layout in ("segments", "sharded") else "sdpa")
 
 
 def best_layout(model: Any, table: TokenTable, *, packs: bool, device: torch.device) -> tuple[Layout, float]:

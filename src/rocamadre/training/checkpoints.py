@@ -158,6 +158,8 @@ def damage_of(path: Path) -> str | None:
         return error.message
     if manifest is None:
         return f"it has no {MANIFEST}"
+    if not manifest.get("files"):
+        return f"its {MANIFEST} names no files"
     for name, expected in manifest["files"].items():
         file = path / name
         if not file.is_file():

@@ -20,7 +20,7 @@ CHUNK_NUMBERS = 1 << 22
 """Logits that exist at a time."""
 
 
-class _LinearCrossEntropy(torch.autograd.Function):  # type: ignore[misc]
+class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(  # noqa: PLR0917  (autograd passes them by place)
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, dtype: Any

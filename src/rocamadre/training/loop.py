@@ -74,6 +74,18 @@ class Group(Protocol):
         """Whether it is true in one of them."""
         ...
 
+    def whole(self, tensor: Tensor) -> Tensor:
+        """A tensor in one piece, also where it is shared out."""
+        ...
+
+    def put(self, target: Tensor, values: Tensor) -> None:
+        """Put values in one piece into a tensor that may be shared out."""
+        ...
+
+    def wait(self) -> None:
+        """Until all are here."""
+        ...
+
 
 class Alone:
     """One process."""
@@ -91,6 +103,17 @@ class Alone:
     def any(self, flag: bool) -> bool:
         """The flag."""
         return flag
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """The tensor."""
+        return tensor
+
+    def put(self, target: Tensor, values: Tensor) -> None:
+        """Copy."""
+        target.copy_(values)
+
+    def wait(self) -> None:
+        """Nobody to wait for."""
 
 
 @dataclass
@@ -197,7 +220,7 @@ class Loop:
         if found is None:
             return False
         self._load_weights(found)
-        optimiser.load_state(self.optimiser, self.named, found.tensors("optimiser"))
+        optimiser.load_state(self.optimiser, self.named, found.tensors("optimiser"), put=self.group.put)
         torch.set_rng_state(found.tensors("rng")["cpu"])
         self.tally = Tally(**{name: found.state[name] for name in asdict(Tally())})
         return True
@@ -217,9 +240,9 @@ class Loop:
             self.module.train()
             self._step()
             improved = self._validate() if self._validation_is_due() else False
-            if improved or self._checkpoint_is_due():
+            if self._agreed(improved or self._checkpoint_is_due()):
                 self.save()
-        if tally.step not in self.checkpoints.steps():
+        if self._agreed(tally.step not in self.checkpoints.steps()):
             self.save()
         self._take_best()
         self.module.eval()
@@ -231,14 +254,15 @@ class Loop:
         Raises:
             RunStopped: it was asked to stop while it waited.
         """
-        if self.group.rank:
-            return
         started = time.monotonic()
+        state = optimiser.state_of(self.optimiser, self.named)
         parts = {
-            "weights": dict(self.named),
-            "optimiser": optimiser.state_of(self.optimiser, self.named),
+            "weights": {name: self.group.whole(weight.detach()) for name, weight in self.named},
+            "optimiser": {name: self.group.whole(tensor) for name, tensor in state.items()},
             "rng": {"cpu": torch.get_rng_state()},
         }
+        if self.group.rank:
+            return
         self._wait_for_room(size_bytes(parts))
         while True:
             try:
@@ -266,7 +290,9 @@ class Loop:
             total += float(loss.detach())
         self.group.add_gradients(self.named)
         loss_nats = self.group.add(total) / learned
-        norm = float(torch.nn.utils.clip_grad_norm_([weight for _, weight in self.named], pace.clip_norm))
+        norm = float(
+            self.group.whole(torch.nn.utils.clip_grad_norm_([weight for _, weight in self.named], pace.clip_norm))
+        )
         rate = learning_rate(
             tally.step, steps=pace.steps, peak=pace.peak, schedule=pace.schedule, warmup_share=pace.warmup_share
         )
@@ -275,7 +301,7 @@ class Loop:
         tokens = self.task.tokens(rows)
         tally.step, tally.tokens, tally.seconds = tally.step + 1, tally.tokens + tokens, tally.seconds + took
         tally.loss = loss_nats if math.isfinite(loss_nats) else None
-        self._note(
+        self.note(
             "step",
             step=tally.step,
             epoch=tally.step * count / self.task.order.per_epoch,
@@ -351,7 +377,7 @@ class Loop:
                 total += float(self.validation.loss(self.module, rows[start : start + pace.batch_size]))
         loss_nats = self.group.add(total) / self.validation.learned(rows)
         tally.validation_loss = loss_nats
-        self._note("validation", step=tally.step, loss=loss_nats)
+        self.note("validation", step=tally.step, loss=loss_nats)
         if tally.step == 0:
             return False
         improved = tally.best_loss is None or loss_nats < tally.best_loss
@@ -374,6 +400,7 @@ class Loop:
 
     def _take_best(self) -> None:
         best = self._protected()
+        self.group.wait()
         if best is None or best == self.tally.step:
             return
         found = self.checkpoints.one(best)
@@ -387,13 +414,17 @@ class Loop:
     def _load_weights(self, found: Checkpoint) -> None:
         saved = found.tensors("weights")
         for name, weight in self.named:
-            weight.copy_(saved[name])
+            self.group.put(weight, saved[name])
 
     def _leave_if_asked(self) -> None:
-        if self.group.any(self._stop_requested()):
-            if self.tally.step and self.tally.step not in self.checkpoints.steps():
+        if self._agreed(self._stop_requested()):
+            if self.tally.step and self._agreed(self.tally.step not in self.checkpoints.steps()):
                 self.save()
             raise RunStopped
+
+    def _agreed(self, flag: bool) -> bool:
+        """What the first process found, in all of them: clocks and disks may tell each another thing."""
+        return self.group.any(flag and self.group.rank == 0)
 
     def _wait_for_room(self, needed: int, *, at_least_once: bool = False) -> None:
         """Pause while the disk is too full for a checkpoint; half of one would be worth nothing."""
@@ -404,21 +435,22 @@ class Loop:
             f"the disk is full: a checkpoint needs {figure(needed)}, {figure(self._free_disk())} are "
             "free. It goes on when there is room"
         )
-        self._note("paused", reason=reason, step=self.tally.step)
+        self.note("paused", reason=reason, step=self.tally.step)
         while True:
             time.sleep(_PAUSE_S)
             if self._stop_requested():
                 raise RunStopped
             if self._free_disk() >= needed:
                 break
-        self._note("continued", step=self.tally.step)
+        self.note("continued", step=self.tally.step)
 
-    def _note(self, event: str, **fields: Any) -> None:
+    def note(self, event: str, **fields: Any) -> None:
+        """Write an event, once for all processes."""
         if not self.group.rank:
             self.reporter.note(event, **fields)
 
     def _warn(self, message: str, **fields: Any) -> None:
-        self._note("warning", message=message, **fields)
+        self.note("warning", message=message, **fields)
 
 
 def pass_seed(seed: int, step: int, index: int) -> int:

@@ -5,7 +5,7 @@ Source: Loshchilov & Hutter 2019, arXiv:1711.05101.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,7 +30,7 @@ def make_optimiser(named: Named, *, weight_decay: float) -> torch.optim.AdamW:
         {"params": matrices, "weight_decay": weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    fused = all(weight.device.type in ("cpu", "cuda") and weight.is_floating_point() for _, weight in named)
+    fused = all(type(weight.data) is Tensor and weight.device.type in ("cpu", "cuda") for _, weight in named)
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, betas=BETAS, fused=fused)
 
 
@@ -50,10 +50,25 @@ def state_of(optimiser: torch.optim.Optimizer, named: Named) -> dict[str, Tensor
     return found
 
 
-def load_state(optimiser: torch.optim.Optimizer, named: Named, saved: Mapping[str, Tensor]) -> None:
-    """Take over what `state_of` gave."""
+def load_state(
+    optimiser: torch.optim.Optimizer,
+    named: Named,
+    saved: Mapping[str, Tensor],
+    *,
+    put: Callable[[Tensor, Tensor], None],
+) -> None:
+    """Take over what `state_of` gave.
+
+    Args:
+        optimiser: Of `make_optimiser`, before its first step.
+        named: What is trained.
+        saved: By name.
+        put: Copies values into a tensor.
+    """
     for name, weight in named:
-        if f"step/{name}" in saved:
-            optimiser.state[weight] = {
-                kind: saved[f"{kind}/{name}"].to(weight.device).clone() for kind in (*_STATE, "step")
-            }
+        if f"step/{name}" not in saved:
+            continue
+        state = {kind: torch.zeros_like(weight, requires_grad=False) for kind in _STATE}
+        for kind, tensor in state.items():
+            put(tensor, saved[f"{kind}/{name}"])
+        optimiser.state[weight] = {**state, "step": saved[f"step/{name}"].clone()}

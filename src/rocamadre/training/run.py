@@ -7,12 +7,14 @@ before the first step, tokens are made once, and the loop goes on from the newes
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import ValidationError
 
@@ -23,16 +25,18 @@ from rocamadre.jobs.runner import RunStopped
 from rocamadre.training import causal, memory, precision
 from rocamadre.training.checkpoints import Checkpoints
 from rocamadre.training.data import TokenTable, split, table_of
-from rocamadre.training.loop import Loop, Pace, Tally
+from rocamadre.training.loop import Alone, Group, Loop, Pace, Tally, Task
 from rocamadre.training.methods.protocol import Method
 from rocamadre.training.methods.registry import check_settings, make_method
 from rocamadre.training.model import Base, load_base
+from rocamadre.training.optimiser import Named
 from rocamadre.training.packing import RowOrder
 from rocamadre.training.progress import Reporter
 from rocamadre.training.settings import TrainingSettings
 
 _VALIDATIONS = 10
 _CHOICES = "choices.json"
+T = TypeVar("T")
 
 
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,55 +90,139 @@ def run(folder: RunDir) -> Mapping[str, Any]:
     """
     memory.tune_allocator()
     spec, settings = read_spec(folder)
-    _leave_if_asked(folder)
-    threads = settings.threads or int((read_json(folder.work / _CHOICES) or {}).get("threads", 0))
-    if threads:
-        torch.set_num_threads(threads)
+    leave_if_asked(folder)
+    if settings.strategy == "single" and settings.processes == 1:
+        return _train(folder, spec, settings, Alone())
+    from rocamadre.training import parallel  # noqa: PLC0415  (a second of imports that one process does not need)
+
+    parallel.check(settings)
+    with parallel.joined(folder, settings) as group:
+        return _train(folder, spec, settings, group)
+
+
+def _train(folder: RunDir, spec: Spec, settings: TrainingSettings, group: Group) -> dict[str, Any]:
+    use_threads(folder, settings)
     reporter = Reporter(folder, SystemClock())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     base = load_base(_path(folder, spec.base))
-    method, method_settings = make_method(settings.method), check_settings(settings.method, settings.method_settings)
-    train, validation = _tables(folder, spec, settings, base, reporter)
-    module = method.prepare(base.model.to(device), method_settings, seed=settings.seed, tokenizer=base.tokenizer)
-    named = list(method.trainable(module))
-    choices = _settle(folder, settings, method=method, module=module, train=train, reporter=reporter)
+    train, validation = _first(group, lambda: _tables(folder, spec, settings, base, reporter))
+    method, module = _prepare(base, settings, device)
+    choices = _first(
+        group,
+        lambda: settle(
+            folder,
+            settings,
+            module=module,
+            lengths=train.lengths,
+            layout=lambda: _layout(method, module, train, settings, reporter),
+        ),
+    )
     causal.use_layout(module, choices.layout)
     if settings.gradient_checkpointing:
         _checkpoint_gradients(method, module)
+    if choices.layout == "sharded":
+        _shard(module)
     common = {"capacity": settings.max_length, "seed": settings.seed, "device": device, "layout": choices.layout}
-    task = causal.CausalTask(train, packing=settings.packing, **common)
+    named = list(method.trainable(module))
+    tally = execute(
+        folder,
+        settings,
+        choices,
+        module=module,
+        named=named,
+        task=causal.CausalTask(train, packing=settings.packing, **common),
+        validation=causal.CausalTask(validation, packing=settings.packing, **common) if validation else None,
+        reporter=reporter,
+        facts=_facts(train),
+        group=group,
+    )
+    if choices.layout == "sharded":
+        module = _in_one_piece(named, group, spec=spec, settings=settings, folder=folder)
+    if group.rank == 0:
+        causal.use_layout(module, "padded")
+        method.save(module, folder.work / "model")
+        if method.form == "full":
+            base.write_tokenizer(folder.work / "model")
+    return result_of(tally, form=method.form, method=method.name)
+
+
+def _prepare(base: Base, settings: TrainingSettings, device: torch.device) -> tuple[Method, Any]:
+    method, chosen = make_method(settings.method), check_settings(settings.method, settings.method_settings)
+    return method, method.prepare(base.model.to(device), chosen, seed=settings.seed, tokenizer=base.tokenizer)
+
+
+def _first(group: Group, work: Callable[[], T]) -> T:
+    """Work that the first process does and writes down, and that the others then find done."""
+    if group.rank:
+        group.wait()
+    found = work()
+    if not group.rank:
+        group.wait()
+    return found
+
+
+def _shard(module: Any) -> None:
+    from rocamadre.training import parallel  # noqa: PLC0415
+
+    parallel.shard(module)
+
+
+def _in_one_piece(named: Named, group: Group, *, spec: Spec, settings: TrainingSettings, folder: RunDir) -> Any:
+    """A model of one process with the weights that are shared out; all processes must ask."""
+    trained = {name: group.whole(weight.detach()) for name, weight in named}
+    if group.rank:
+        return None
+    method, module = _prepare(load_base(_path(folder, spec.base)), settings, torch.device("cpu"))
+    with torch.no_grad():
+        for name, weight in method.trainable(module):
+            weight.copy_(trained[name])
+    return module
+
+
+def execute(
+    folder: RunDir,
+    settings: TrainingSettings,
+    choices: Choices,
+    *,
+    module: Any,
+    named: Named,
+    task: Task,
+    validation: Task | None,
+    reporter: Reporter,
+    facts: Mapping[str, Any],
+    group: Group | None = None,
+) -> Tally:
+    """Run the loop from the newest checkpoint to its end; the best weights are then in the module.
+
+    Raises:
+        RunStopped: somebody asked.
+    """
     loop = Loop(
         module,
         named,
         task=task,
-        validation=causal.CausalTask(validation, packing=settings.packing, **common) if validation else None,
+        validation=validation,
         pace=_pace(settings, choices),
         checkpoints=Checkpoints(folder.path / "checkpoints", keep=settings.keep_checkpoints),
         reporter=reporter,
         stop_requested=folder.stop_requested,
         weight_decay=settings.weight_decay,
+        group=group,
     )
     resumed = loop.resume()
-    reporter.note(
+    loop.note(
         "resumed" if resumed else "started",
         step=loop.tally.step,
         steps=choices.steps,
-        examples=len(train),
         rows_per_epoch=task.order.per_epoch,
-        tokens_per_epoch=int(train.lengths.sum()),
-        learned_per_epoch=int(train.targets.sum()),
+        **facts,
         precision=choices.precision,
         threads=torch.get_num_threads(),
         layout=choices.layout,
         trainable=sum(weight.numel() for _, weight in named),
         parameters=sum(weight.numel() for weight in module.parameters()),
     )
-    tally = loop.run()
-    causal.use_layout(module, "padded")
-    method.save(module, folder.work / "model")
-    if method.form == "full":
-        base.write_tokenizer(folder.work / "model")
-    return _result(method, tally)
+    return loop.run()
 
 
 def read_spec(folder: RunDir) -> tuple[Spec, TrainingSettings]:
@@ -158,7 +246,8 @@ def _path(folder: RunDir, text: str) -> Path:
     return folder.work / text  # An absolute path stays what it is.
 
 
-def _leave_if_asked(folder: RunDir) -> None:
+def leave_if_asked(folder: RunDir) -> None:
+    """Raise `RunStopped` when somebody asked."""
     if folder.stop_requested():
         raise RunStopped
 
@@ -180,7 +269,7 @@ def _tables(
             max_length=settings.max_length,
             cache=folder.work / "tokens" / name,
             warn=reporter.warn,
-            tick=lambda: _leave_if_asked(folder),
+            tick=lambda: leave_if_asked(folder),
         )
 
     train = table(spec.train, "train")
@@ -193,34 +282,46 @@ def _tables(
     return train, None
 
 
-def _settle(
+def use_threads(folder: RunDir, settings: TrainingSettings) -> None:
+    """As many threads as were settled at the first start: sums over other threads round otherwise."""
+    threads = settings.threads or int((read_json(folder.work / _CHOICES) or {}).get("threads", 0))
+    if not threads and settings.processes > 1:
+        threads = max(1, torch.get_num_threads() // settings.processes)
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def settle(
     folder: RunDir,
     settings: TrainingSettings,
     *,
-    method: Method,
     module: Any,
-    train: TokenTable,
-    reporter: Reporter,
+    lengths: npt.NDArray[np.int64],
+    layout: Callable[[], causal.Layout],
 ) -> Choices:
-    """Choose by measurement once; a run that is begun again goes on as it was."""
+    """Choose by measurement once; a run that is begun again goes on as it was.
+
+    Args:
+        folder: Where it is written down.
+        settings: What leaves a choice.
+        module: To be trained.
+        lengths: Tokens of each example.
+        layout: Finds the layout of passes; asked the first time only.
+    """
     path = folder.work / _CHOICES
     known = read_json(path)
     if known is not None:
         return Choices(**known)
-    device = next(module.parameters()).device
     width = int(getattr(module.config, "hidden_size", 512))
     inner = int(getattr(module.config, "intermediate_size", None) or 4 * width)
-    layout, difference = causal.best_layout(module, train, packs=method.packs, device=device)
-    if method.packs and layout != "segments":
-        reporter.warn(
-            f"this architecture computes examples laid end to end differently (by {difference:.2g} nats per token), so "
-            "they are padded instead; it is slower"
-        )
-    steps = settings.max_steps or max(1, math.ceil(settings.epochs * _rows(train, settings) / rows_per_step(settings)))
+    order = RowOrder(lengths, capacity=settings.max_length, packing=settings.packing, seed=settings.seed)
+    steps = settings.max_steps or max(1, math.ceil(settings.epochs * order.per_epoch / rows_per_step(settings)))
     choices = Choices(
-        precision=precision.choose(settings.precision, width=width, inner=inner, device=device),
+        precision=precision.choose(
+            settings.precision, width=width, inner=inner, device=next(module.parameters()).device
+        ),
         threads=torch.get_num_threads(),
-        layout=layout,
+        layout=layout(),
         steps=steps,
         evaluate_every=settings.evaluate_every or max(1, steps // _VALIDATIONS),
     )
@@ -228,14 +329,32 @@ def _settle(
     return choices
 
 
+def _layout(
+    method: Method, module: Any, train: TokenTable, settings: TrainingSettings, reporter: Reporter
+) -> causal.Layout:
+    if settings.strategy == "fsdp":
+        return "sharded"
+    device = next(module.parameters()).device
+    layout, difference = causal.best_layout(module, train, packs=method.packs, device=device)
+    if method.packs and layout != "segments":
+        reporter.warn(
+            f"this architecture computes examples laid end to end differently (by {difference:.2g} nats per token), so "
+            "they are padded instead; it is slower"
+        )
+    return layout
+
+
+def _facts(train: TokenTable) -> dict[str, int]:
+    return {
+        "examples": len(train),
+        "tokens_per_epoch": int(train.lengths.sum()),
+        "learned_per_epoch": int(train.targets.sum()),
+    }
+
+
 def rows_per_step(settings: TrainingSettings) -> int:
     """Rows that one optimiser step learns from, over all passes and processes."""
     return settings.batch_size * settings.accumulation * settings.processes
-
-
-def _rows(table: TokenTable, settings: TrainingSettings) -> int:
-    order = RowOrder(table.lengths, capacity=settings.max_length, packing=settings.packing, seed=settings.seed)
-    return order.per_epoch
 
 
 def _pace(settings: TrainingSettings, choices: Choices) -> Pace:
@@ -262,11 +381,12 @@ def _checkpoint_gradients(method: Method, module: Any) -> None:
     module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
-def _result(method: Method, tally: Tally) -> dict[str, Any]:
+def result_of(tally: Tally, *, form: str, method: str) -> dict[str, Any]:
+    """What a run returns."""
     return {
         "model": "model",
-        "form": method.form,
-        "method": method.name,
+        "form": form,
+        "method": method,
         "steps": tally.step,
         "loss": tally.loss,
         "validation_loss": tally.best_loss if tally.best_loss is not None else tally.validation_loss,
