@@ -14,41 +14,40 @@ import msgspec
 
 from rocamadre import __version__
 from rocamadre.core.context import Platform
-from rocamadre.core.errors import InvalidRequest
 from rocamadre.customization.distillation import ask_teacher
 from rocamadre.customization.logs import read_logs
 from rocamadre.customization.types import Job, Part, PartStatus, Source
 from rocamadre.datasets import canonical
-from rocamadre.datasets.formats.registry import detect_format, no_format
-from rocamadre.datasets.formats.types import Format
-from rocamadre.datasets.problems import BadRecord, Problem
-from rocamadre.datasets.readers.registry import read_rows
 from rocamadre.datasets.sources import PathSource, find_sources
 from rocamadre.datasets.sources import Source as DataSource
+from rocamadre.datasets.tokenizer import ModelTokenizer, open_tokenizer
 from rocamadre.datasets.types import Chat, Example, Prompt, Text
+from rocamadre.datasets.validation import Rules, load_examples
 from rocamadre.files.operations import get_file
 from rocamadre.jobs.rundir import RunDir, read_json, write_json
 from rocamadre.jobs.runner import JobPlatform, RunStopped, Work
 
-_MOST_PROBLEMS = 20
 _CHECK_RECORDS = 1000
 _PROMPTS = 8
 _PROMPT_CHARACTERS = 400
 _PREPARED = "prepared.json"
 _PACKAGES = ("torch", "transformers", "peft")
-_WANTED: dict[str, tuple[tuple[type, ...], str]] = {
-    "FINE_TUNING": ((Chat,), "conversations that end with the assistant, such as prompt and completion"),
-    "CONTINUED_PRE_TRAINING": ((Text,), 'running text, {"input": "…"}'),
-    "DISTILLATION": ((Prompt, Chat), "prompts, as conversations that end with the user"),
+_WANTED: dict[str, tuple[type, ...]] = {
+    "FINE_TUNING": (Chat,),
+    "CONTINUED_PRE_TRAINING": (Text,),
+    "DISTILLATION": (Prompt, Chat),
 }
 
 
-def write_data(work: Work, job: Job, folder: RunDir, moved: Callable[[Part, PartStatus], None]) -> dict[str, Any]:
+def write_data(
+    work: Work, job: Job, base: Path, folder: RunDir, moved: Callable[[Part, PartStatus], None]
+) -> dict[str, Any]:
     """Write `train.jsonl` and `validation-<n>.jsonl`; done again after a kill, and not again once it is whole.
 
     Args:
         work: The run.
         job: What is wanted.
+        base: The weights that are trained; their tokenizer counts.
         folder: Of the run.
         moved: Told how far it is.
 
@@ -64,19 +63,20 @@ def write_data(work: Work, job: Job, folder: RunDir, moved: Callable[[Part, Part
     known: dict[str, Any] | None = read_json(place)
     if known is not None:
         return known
+    tokenizer = open_tokenizer(base)
     target = folder.work / "train.jsonl"
     asks = job.teacher is not None and not job.training.use_answers
     first = folder.work / "prompts.jsonl" if asks else target
-    counts: dict[str, Any] = {"records": _write(work, job, job.training, first)}
+    counts: dict[str, Any] = {"records": _write(work, job, job.training, first, tokenizer)}
     counts["validation_records"] = [
-        _write(work, job, source, folder.work / f"validation-{number}.jsonl")
+        _write(work, job, source, folder.work / f"validation-{number}.jsonl", tokenizer)
         for number, source in enumerate(job.validation)
     ]
     moved("validation", "Completed")
     moved("dataProcessing", "InProgress")
     if asks:
-        counts["teacher"] = ask_teacher(work, job, folder, prompts=first, answered=target)
-        counts["records"] = counts["teacher"]["kept"] + counts["teacher"]["given"]
+        counts["teacher"] = ask_teacher(work, job, folder, tokenizer=tokenizer, prompts=first, answered=target)
+        counts["records"] = counts["teacher"]["records"]
     with target.open("rb") as stream:
         counts["sha256"] = hashlib.file_digest(stream, "sha256").hexdigest()
     write_json(place, counts)
@@ -122,12 +122,9 @@ def data_facts() -> dict[str, str]:
     return found
 
 
-def _write(work: Work, job: Job, source: Source, path: Path) -> int:
+def _write(work: Work, job: Job, source: Source, path: Path, tokenizer: ModelTokenizer) -> int:
     """Write a source's examples; returns how many."""
-    count = canonical.write(path, _watched(work, _examples(work.platform, job, source)))
-    if not count:
-        raise InvalidRequest(f"{source.uri} holds no record")
-    return count
+    return canonical.write(path, _watched(work, _examples(work.platform, job, source, tokenizer)))
 
 
 def _watched(work: Work, examples: Iterable[Example]) -> Iterator[Example]:
@@ -137,38 +134,9 @@ def _watched(work: Work, examples: Iterable[Example]) -> Iterator[Example]:
         yield example
 
 
-def _examples(platform: JobPlatform, job: Job, source: Source) -> Iterator[Example]:
+def _examples(platform: JobPlatform, job: Job, source: Source, tokenizer: ModelTokenizer) -> Iterator[Example]:
     if source.logs:
         yield from read_logs(platform.objects.of(job.account), job, source)
         return
-    problems: list[Problem] = []
-    for each in data_sources(platform, job.account, job.region, source.uri):
-        for found in _of_file(each, job):
-            if isinstance(found, Problem):
-                problems.append(found)
-                if len(problems) >= _MOST_PROBLEMS:
-                    break
-            elif not problems:
-                yield found
-    if problems:
-        more = "; and perhaps more" if len(problems) >= _MOST_PROBLEMS else ""
-        raise InvalidRequest("the data cannot be trained on: " + " | ".join(map(str, problems)) + more)
-
-
-def _of_file(source: DataSource, job: Job) -> Iterator[Example | Problem]:
-    form: Format | None = None
-    wanted, in_words = _WANTED[job.type]
-    for row in read_rows(source):
-        try:
-            if row.value is None:
-                assert row.problem is not None
-                raise row.problem
-            form = form or detect_format(row.value)
-            if form is None:
-                raise no_format(row.value)
-            example = form.read(row.value)
-            if not isinstance(example, wanted):
-                raise BadRecord("kind", "", f"{job.type} does not train on {form.title}", f"it takes {in_words}")
-            yield example
-        except BadRecord as bad:
-            yield bad.at(source.name, row.line)
+    rules = Rules(kinds=_WANTED[job.type], tokenizer=tokenizer, max_length=job.settings["max_length"])
+    yield from load_examples(data_sources(platform, job.account, job.region, source.uri), rules)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,8 @@ from rocamadre.batch.running import Job as Asking
 from rocamadre.core.errors import InvalidRequest, RocamadreError
 from rocamadre.customization.types import Job, Teacher
 from rocamadre.datasets import canonical
+from rocamadre.datasets.rendered import render_example
+from rocamadre.datasets.tokenizer import ModelTokenizer
 from rocamadre.datasets.types import Chat, Prompt
 from rocamadre.jobs.api import ApiAnswer
 from rocamadre.jobs.rundir import RunDir
@@ -63,7 +65,9 @@ class _Refusal(msgspec.Struct):
     message: str = ""
 
 
-def ask_teacher(work: Work, job: Job, folder: RunDir, *, prompts: Path, answered: Path) -> dict[str, Any]:
+def ask_teacher(
+    work: Work, job: Job, folder: RunDir, *, tokenizer: ModelTokenizer, prompts: Path, answered: Path
+) -> dict[str, Any]:
     """Have every prompt answered and write the conversations.
 
     A conversation that has its answer already keeps it. What of the answers is learned, `training.teacher_answers`
@@ -73,12 +77,13 @@ def ask_teacher(work: Work, job: Job, folder: RunDir, *, prompts: Path, answered
         work: The run.
         job: With a teacher.
         folder: Of the run; answers are kept in it as they come.
+        tokenizer: Of the base; a conversation that is longer than the settings allow is left out.
         prompts: Canonical prompts and conversations.
         answered: Where the conversations go: those that had an answer, then the others in the order of the prompts.
 
     Returns:
         `model`, `given` (answers that were there), how many prompts were `kept`, `repeated`, `refused`, `cut`,
-        `empty` and `failed`, and the tokens of asking, `input_tokens` and `output_tokens`.
+        `empty`, `failed` and `too_long`, and the tokens of asking, `input_tokens` and `output_tokens`.
 
     Raises:
         RunStopped: it was asked to stop.
@@ -101,9 +106,11 @@ def ask_teacher(work: Work, job: Job, folder: RunDir, *, prompts: Path, answered
         if run_records(asking, progress) == "stopped":
             raise RunStopped
         taken = Counts()
-        given = canonical.write(answered, _learned(prompts, progress, taken)) - taken.kept
-        told = {**asdict(taken), "given": given, "failed": progress.counts.bad}
-        if not given + taken.kept:
+        long: list[int] = []
+        written = canonical.write(answered, _short_enough(_learned(prompts, progress, taken), job, tokenizer, long))
+        told = {**asdict(taken), "given": progress.counts.good - taken.prompts, "failed": progress.counts.bad}
+        told |= {"too_long": len(long), "records": written}
+        if not written:
             reason = next(progress.lines(0, good=False), b"").decode().strip()
             shown = ", ".join(f"{count} {name}" for name, count in told.items() if count)
             raise InvalidRequest(
@@ -112,6 +119,16 @@ def ask_teacher(work: Work, job: Job, folder: RunDir, *, prompts: Path, answered
             )
         tokens = {"input_tokens": progress.counts.read, "output_tokens": progress.counts.written}
     return {"model": teacher.model_id, **told, **tokens}
+
+
+def _short_enough(chats: Iterable[Chat], job: Job, tokenizer: ModelTokenizer, long: list[int]) -> Iterator[Chat]:
+    """Those that fit into a row; the lengths of the others are added to a list."""
+    for chat in chats:
+        length = len(render_example(chat, tokenizer, tokenizer.template).ids)
+        if length <= job.settings["max_length"]:
+            yield chat
+        else:
+            long.append(length)
 
 
 def _learned(prompts: Path, progress: Progress, counts: Counts) -> Iterator[Chat]:

@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from rocamadre.customization.openai import RESULTS, result_file_id, result_lines
 from rocamadre.customization.operations import KIND as KIND_NAME
 from rocamadre.customization.outputs import metrics_files, put_outputs
 from rocamadre.customization.progress import PUBLISH, run_dir
-from rocamadre.customization.room import wait_for_room, watching
+from rocamadre.customization.room import foresee, wait_for_room, watching
 from rocamadre.customization.tables import move, move_part, select_by_arn, select_ended, write_facts
 from rocamadre.customization.types import Job, Part, PartStatus, Status, arn_of
 from rocamadre.files.operations import write_file
@@ -35,6 +36,7 @@ from rocamadre.jobs.rundir import RunDir
 from rocamadre.jobs.runner import JobKind, JobPlatform, Outcome, RunStopped, Step, Work
 from rocamadre.store.sql.tags import add_tags
 from rocamadre.training.methods.facts import FACTS
+from rocamadre.training.preflight.estimate import compare
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +55,14 @@ def prepare(work: Work) -> dict[str, Any]:
         RunStopped: it was asked to.
     """
     job, platform = _job(work), work.platform
-    base_of(platform, job)
+    base = base_of(platform, job)
+    assert base.path is not None
     forget_old(platform)
     folder = run_dir(platform.settings.home, job.arn)
     folder.work.mkdir(parents=True, exist_ok=True, mode=0o700)
     _move_part(work, "validation", "InProgress")
     with folder.held():
-        counts = write_data(work, job, folder, lambda part, status: _move_part(work, part, status))
+        counts = write_data(work, job, base.path, folder, lambda part, status: _move_part(work, part, status))
     _write_facts(work, counts)
     return counts
 
@@ -75,12 +78,15 @@ def train(work: Work) -> dict[str, Any]:
     folder = run_dir(platform.settings.home, job.arn)
     base = base_of(platform, job)
     _move_part(work, "training", "InProgress")
-    wait_for_room(work, job, base, folder)
+    foreseen = foresee(work, job, base, folder)
+    wait_for_room(work, base, folder, foreseen)
     folder.begin(_training_spec(platform, job, base, folder))
     result = _run(TRAINER, folder, watching(work, folder))
     losses = [result["validation_loss"]] if result.get("validation_loss") is not None else []
     facts = {"training_loss": result["loss"], "validation_losses": losses, "steps": result["steps"]}
-    _write_facts(work, {**facts, "trained_tokens": result["tokens"]})
+    begun = next((event for event in folder.progress() if event.get("event") == "started"), {})
+    compared = [asdict(each) for each in compare(foreseen, {**result, "trainable": begun.get("trainable")})]
+    _write_facts(work, {**facts, "trained_tokens": result["tokens"], "foreseen": compared})
     return result
 
 

@@ -8,27 +8,24 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import psutil
 
 from rocamadre.catalog.types import Model
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.customization.types import Job
+from rocamadre.datasets.canonical import read
 from rocamadre.engines.memory import available_bytes, figure
-from rocamadre.jobs.rundir import RunDir
+from rocamadre.jobs.rundir import RunDir, read_json, write_json
 from rocamadre.jobs.runner import RunStopped, Work
-from rocamadre.training.methods.facts import FACTS
+from rocamadre.training.preflight.prospect import look_ahead
 from rocamadre.training.settings import TrainingSettings
 
 _POLL_S = 2.0
 _LOOK_S = 0.5
 _SCARCE_BYTES = 128 << 20
-_PROCESS_BYTES = 500 << 20
-"""Of a trainer that holds no model yet."""
-_COPIES = 3
-"""Of the weights on disk: what was trained, merged, and as served."""
 
 
 class Need(NamedTuple):
@@ -38,29 +35,45 @@ class Need(NamedTuple):
     disk: int
 
 
-def need_of(job: Job, base: Model) -> Need:
-    """What a job takes at least: weights, gradients and optimiser in fp32; activations come on top."""
-    settings = TrainingSettings.model_validate(job.settings)
-    parameters = base.parameters or base.size_bytes
-    full = FACTS[settings.method].form == "full"
-    states = 3 * 4 * parameters if full else 0
-    kept = settings.keep_checkpoints + 1
-    checkpoints = kept * 3 * 4 * parameters if full else kept * (parameters // 10)
-    return Need(_PROCESS_BYTES + 4 * parameters + states, checkpoints + _COPIES * 4 * parameters)
+def foresee(work: Work, job: Job, base: Model, folder: RunDir) -> dict[str, Any]:
+    """What the training will take, as `training.preflight` reckons; written into the folder, once.
+
+    Raises:
+        InvalidRequest: the settings do not go with this base.
+    """
+    place = folder.work / "preflight.json"
+    known: dict[str, Any] | None = read_json(place)
+    if known is None:
+        assert base.path is not None
+        settings = TrainingSettings.model_validate(job.settings)
+        validation = [example for path in sorted(folder.work.glob("validation-*.jsonl")) for example in read(path)]
+        examples = read(folder.work / "train.jsonl")
+        home = work.platform.settings.home
+        known = look_ahead(
+            home, base.path, settings, examples, validation=validation or None, aws_model_id=job.base_id
+        ).as_json()
+        write_json(place, known)
+    return known
 
 
-def wait_for_room(work: Work, job: Job, base: Model, folder: RunDir) -> None:
+def wait_for_room(work: Work, base: Model, folder: RunDir, foreseen: Mapping[str, Any]) -> None:
     """Return when memory and disk are there.
+
+    Args:
+        work: The run.
+        base: What is trained.
+        folder: Of the run.
+        foreseen: See `foresee`.
 
     Raises:
         InvalidRequest: the machine has not that much.
         RunStopped: it was asked to stop meanwhile.
     """
-    need = need_of(job, base)
+    need = Need(int(foreseen["memory_bytes"]), int(foreseen["disk"]["total"]))
     total = psutil.virtual_memory().total
     if need.memory > total:
         raise InvalidRequest(
-            f"training {base.id} takes at least {figure(need.memory)} of memory, and this machine has {figure(total)}; "
+            f"training {base.id} takes some {figure(need.memory)} of memory, and this machine has {figure(total)}; "
             "choose a smaller base, or a method that trains fewer weights"
         )
     said = ""

@@ -264,6 +264,7 @@ def _shown(ctx: Context, view: View, *, curves: bool = False) -> dict[str, Any]:
         of: Job = view.of
         facts |= {"can_resume": of.status in ("Stopped", "Failed"), "model": of.model_arn, "model_name": of.model_name}
         facts |= {"base": of.local_id, "type": of.type, "settings": dict(of.settings), "facts": dict(of.facts)}
+        facts["foreseen"] = of.facts.get("foreseen", [])
     return shown | facts
 
 
