@@ -34,6 +34,7 @@ import rocamadre.api.openai.chat
 import rocamadre.api.openai.completions
 import rocamadre.api.openai.embeddings
 import rocamadre.api.openai.files
+import rocamadre.api.openai.fine_tuning
 import rocamadre.api.openai.models
 import rocamadre.api.openai.responses
 import rocamadre.api.platform.aliases
