@@ -7,6 +7,7 @@ Source: Broder 1997, "On the resemblance and containment of documents"; bands as
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -27,6 +28,8 @@ _RANDOM = np.random.default_rng(1997)
 _FACTORS = _RANDOM.integers(1, int(_PRIME), SIZE, dtype=np.uint64)
 _ADDENDS = _RANDOM.integers(0, int(_PRIME), SIZE, dtype=np.uint64)
 _CHUNK = 4096
+_MOST_CANDIDATES = 64
+"""Of one band: texts made by one pattern share bands by the thousand."""
 
 Signature = npt.NDArray[np.uint32]
 
@@ -72,7 +75,7 @@ def _shingles(text: str) -> npt.NDArray[np.uint64]:
 
 
 class NearIndex:
-    """Signatures seen so far, and what is near to a new one.
+    """Signatures seen so far, and what is near to a new one; some two kilobytes for each.
 
     Args:
         threshold: Least estimated Jaccard index of texts that count as nearly the same. With bands of four, pairs of
@@ -81,25 +84,48 @@ class NearIndex:
 
     def __init__(self, threshold: float = 0.8) -> None:
         self.threshold = threshold
-        self._signatures: list[Signature] = []
-        self._bands: list[dict[bytes, list[int]]] = [{} for _ in range(BANDS)]
+        self._count = 0
+        self._signatures: npt.NDArray[np.uint32] = np.empty((256, SIZE), np.uint32)
+        # By band: a key's latest number; and for each number the one before it that has the same key.
+        self._latest: list[dict[int, int]] = [{} for _ in range(BANDS)]
+        self._before: list[array[int]] = [array("i") for _ in range(BANDS)]
 
     def near(self, new: Signature) -> list[int]:
-        """Numbers of those that are near, in the order in which they were added."""
-        candidates = {number for band, key in enumerate(_keys(new)) for number in self._bands[band].get(key, ())}
-        return sorted(number for number in candidates if likeness(new, self._signatures[number]) >= self.threshold)
+        """Numbers of those that are near, in the order in which they were added; of very many the latest."""
+        found: set[int] = set()
+        for latest, before, key in zip(self._latest, self._before, _keys(new), strict=True):
+            number = latest.get(key, -1)
+            for _ in range(_MOST_CANDIDATES):
+                if number < 0:
+                    break
+                found.add(number)
+                number = before[number]
+        if not found:
+            return []
+        numbers = np.fromiter(found, np.int64)
+        alike = (self._signatures[numbers] == new).mean(axis=1) >= self.threshold
+        return sorted(numbers[alike].tolist())
 
     def add(self, new: Signature) -> int:
         """Keep a signature; returns its number, from 0."""
-        number = len(self._signatures)
-        self._signatures.append(new)
-        for band, key in enumerate(_keys(new)):
-            self._bands[band].setdefault(key, []).append(number)
+        number = self._count
+        if number == len(self._signatures):
+            self._signatures = np.concatenate([self._signatures, np.empty_like(self._signatures)])
+        self._signatures[number] = new
+        self._count += 1
+        for latest, before, key in zip(self._latest, self._before, _keys(new), strict=True):
+            before.append(latest.get(key, -1))
+            latest[key] = number
         return number
 
 
-def _keys(one: Signature) -> list[bytes]:
-    return [one[start : start + ROWS].tobytes() for start in range(0, SIZE, ROWS)]
+def _keys(one: Signature) -> list[int]:
+    """A number of 64 bits for each band."""
+    mixed: npt.NDArray[np.uint64] = np.zeros(BANDS, np.uint64)
+    for place in range(ROWS):
+        mixed = np.asarray((mixed ^ one[place::ROWS]) * np.uint64(0x9E3779B97F4A7C15), np.uint64)
+        mixed ^= mixed >> np.uint64(32)
+    return [int(key) for key in mixed]
 
 
 class Families:
