@@ -6,9 +6,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from rocamadre.console.page import Page
+from rocamadre.console.page import Page, address
+from rocamadre.console.pages.jobs import job_page
+from rocamadre.console.pages.model_certificate import show_certificate
 from rocamadre.console.pages.models import modalities
-from rocamadre.console.parts.elements import box, code_block, heading, icon, tag, text
+from rocamadre.console.parts.elements import box, code_block, heading, icon, link, tag
 from rocamadre.console.parts.figures import badge, facts
 from rocamadre.console.parts.markdown import markdown
 from rocamadre.console.parts.states import empty, region
@@ -74,10 +76,35 @@ def _show(page: Page, model: dict[str, Any]) -> None:
                 heading(t("model.use"), level=3)
                 code = _CODE.format(address=page.api.platform.address, model=model["id"])
                 code_block(code, label=t("layout.copy"), copied=t("layout.copied"))
+    if custom := model.get("custom"):
+        _training(page, custom)
+        if certificate := custom["facts"].get("certificate"):
+            show_certificate(page, certificate)
     with box("card"):
         heading(t("model.card"))
         if model["card"].strip():
             markdown(model["card"])
         else:
             empty(t("model.no_card"), t("model.no_card_hint"))
-    text(t("model.certificate"), classes="faint small")
+
+
+def _training(page: Page, custom: dict[str, Any]) -> None:
+    t, told = page.t, custom["facts"]
+    metrics = told.get("metrics") or {}
+    with box("card"):
+        heading(t("model.trained"))
+        facts(
+            {
+                t("models.own_base"): custom["base_model_id"],
+                t("new.method"): str(told.get("method") or ""),
+                t("jobs.steps_done"): t.number(metrics["steps"]) if metrics.get("steps") else "",
+                t("compare.last_loss"): t.number(metrics["training_loss"], digits=4)
+                if isinstance(metrics.get("training_loss"), int | float)
+                else "",
+                t("model.data_hash"): str((told.get("data") or {}).get("sha256") or ""),
+            }
+        )
+        with box("row"):
+            if custom["job_arn"]:
+                link(t("model.its_job"), job_page(custom["job_arn"]))
+            link(t("training.try"), address("/playground", models=custom["arn"]))

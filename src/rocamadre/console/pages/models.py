@@ -74,10 +74,34 @@ def _show_models(page: Page, found: Any) -> None:
         ),
         Column("source", t("models.source"), source, lambda model: model["source"]),
     ]  # fmt: skip
+    if found.get("custom"):
+        with box("section"):
+            heading(t("models.own"))
+            _own(page, found["custom"])
+            heading(t("models.all"))
     Table(
         page, t("models.title"), columns, words=lambda model: f"{model['name']} {model['id']} {model['provider']}"
     ).fill(found["models"])
     Aliases(page, model_page, [model["id"] for model in found["models"]])
+
+
+def _own(page: Page, custom: list[dict[str, Any]]) -> None:
+    """The account's own models: few, so a plain table."""
+    t = page.t
+    with box("table-box tall", tabindex="0", role="region", aria_label=t("models.own")), tag("table", classes="table"):
+        with tag("thead"), tag("tr"):
+            for name in ("name", "own_base", "own_made", "own_state"):
+                tag("th", t(f"models.{name}"), scope="col")
+        with tag("tbody"):
+            for model in custom:
+                with tag("tr"):
+                    with tag("td"):
+                        link(model["name"], model_page(model["arn"]), classes="hostile")
+                    tag("td", model["base_model_id"], classes="mono small")
+                    tag("td", model["created_at"][:16].replace("T", " "), classes="one-line")
+                    with tag("td"):
+                        good = model["status"] == "Active"
+                        badge(model["status"], "good" if good else "bad" if model["status"] == "Failed" else "")
 
 
 def modalities(page: Page, model: dict[str, Any]) -> str:
