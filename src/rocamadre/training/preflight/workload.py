@@ -158,7 +158,7 @@ def workload(
     """
     if validation is None and settings.validation_share:
         data, validation = _split(data, settings)
-    order = RowOrder(data.lengths, capacity=settings.max_length, packing=settings.packing and packs, seed=settings.seed)
+    order = RowOrder(data.lengths, capacity=settings.max_length, packing=settings.packing, seed=settings.seed)
     per_epoch = order.per_epoch * data.scale
     per_step = settings.batch_size * settings.accumulation * settings.processes
     steps = settings.max_steps or max(1, math.ceil(per_epoch * settings.epochs / per_step - 1e-9))
