@@ -6,7 +6,10 @@ import re
 
 import pytest
 
-ALL = ("/", "/models", "/models/roca-mini", "/jobs", "/activity", "/activity/calls", "/activity/requests")
+ALL = (
+    "/", "/models", "/models/roca-mini", "/training", "/training/new", "/jobs", "/activity", "/activity/calls",
+    "/activity/requests",
+)  # fmt: skip
 NARROW = {"width": 390, "height": 844}
 FAKE = "rocamadre.fake-v1:0"
 

@@ -15,6 +15,7 @@ from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.datasets.rendered import Rendered, both_answers, render_example
 from rocamadre.datasets.sources import BytesSource, Source, find_sources
+from rocamadre.datasets.statistics import count_all
 from rocamadre.datasets.tokenizer import ModelTokenizer, open_tokenizer
 from rocamadre.datasets.types import Chat, Example, Preference, Prompt, Text
 from rocamadre.datasets.validation import Report, Rules, checked, validate
@@ -59,6 +60,13 @@ async def check(context: Context, request: HttpRequest) -> Reply:
     """Every record checked: how many can be used, and what is wrong with the others, where, and how to mend it."""
     asked = _read(request)
     return json_reply(await asyncio.to_thread(_check, context, asked))
+
+
+@route("POST", "/_rocamadre/datasets/statistics")
+async def statistics(context: Context, request: HttpRequest) -> Reply:
+    """What is in the good records, in figures: lengths, languages, duplicates, personal data."""
+    asked = _read(request)
+    return json_reply(await asyncio.to_thread(_count, context, asked))
 
 
 @route("POST", "/_rocamadre/datasets/preview")
@@ -110,6 +118,11 @@ def _rules(context: Context, asked: _Asked) -> tuple[Rules, ModelTokenizer | Non
 def _check(context: Context, asked: _Asked) -> dict[str, Any]:
     rules, _ = _rules(context, asked)
     return validate(_sources(context, asked), rules).as_json()
+
+
+def _count(context: Context, asked: _Asked) -> dict[str, Any]:
+    rules, tokenizer = _rules(context, asked)
+    return count_all(checked(_sources(context, asked), Report(), rules), tokenizer).as_json()
 
 
 def _preview(context: Context, asked: _Asked) -> dict[str, Any]:

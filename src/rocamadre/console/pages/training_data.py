@@ -63,6 +63,8 @@ def _show(page: Page, uri: str, found: dict[str, Any]) -> None:
         link(t("training.use"), address("/training/new", training=uri, base=model), classes="button primary")
     asked = {"uri": uri, "model": model, "type": kind}
     region(page, partial(_check, page.api, asked), partial(_show_report, page), classes="section", lines=4)
+    count = partial(page.api.post, "/_rocamadre/datasets/statistics", asked)
+    region(page, count, partial(draw_statistics, page), classes="section", lines=3)
     if model:
         with box("card"):
             heading(t("data.preview"))
@@ -114,8 +116,6 @@ def _show_report(page: Page, found: tuple[dict[str, Any], dict[int, str]]) -> No
             text(t("data.format", file=file, format=name), classes="faint small hostile")
         if report["problems"]:
             _problems(page, report, lines)
-    if statistics := report.get("statistics"):
-        draw_statistics(page, statistics)
 
 
 def _problems(page: Page, report: dict[str, Any], lines: dict[int, str]) -> None:
@@ -198,18 +198,44 @@ def learned_text(pieces: Sequence[dict[str, Any]]) -> None:
             held += "" if piece is None else piece["text"]
 
 
-def draw_statistics(page: Page, statistics: dict[str, Any]) -> None:
-    """Histograms and counts, as far as they are told."""
+def draw_statistics(page: Page, found: dict[str, Any]) -> None:
+    """Lengths as histograms; turns, languages and personal data as rows; duplicates in figures."""
     t = page.t
+    if not found["records"]:
+        return
+    unit = t(f"data.{found['unit']}_unit")
     with box("columns"):
-        for name, found in statistics.items():
-            histogram = found.get("histogram") if isinstance(found, dict) else None
-            if not histogram:
-                continue
-            with box("card"):
-                heading(t("data.histogram"))
-                counts = [float(each["count"]) for each in histogram]
-                chart(
-                    t("data.histogram"), [Series(name, counts)], show=t.number, bars=True,
-                    begin=t.number(histogram[0]["from"]), end=t.number(histogram[-1]["to"]),
-                )  # fmt: skip
+        for name, words in (("lengths", "data.lengths"), ("learned", "data.learned_lengths")):
+            title = t(words, unit=unit)
+            if bars := found[name].get("bars"):
+                with box("card"):
+                    heading(title)
+                    counts = [float(each["count"]) for each in bars]
+                    chart(
+                        title, [Series(t("data.records"), counts)], show=t.number, bars=True,
+                        begin=t.number(bars[0]["from"]), end=t.number(bars[-1]["to"]),
+                    )  # fmt: skip
+                    middle, most = t.number(found[name]["median"]), t.number(found[name]["p95"])
+                    text(t("data.middle", median=middle, p95=most), classes="faint small")
+        with box("card"):
+            heading(t("data.inside"))
+            for name in ("languages", "turns", "tasks", "personal"):
+                if found[name]:
+                    heading(t(f"data.{name}"), level=3)
+                    _rows(page, found[name], found["records"])
+            exact, near = t.number(found["exact_duplicates"]), t.number(found["near_duplicates"])
+            text(t("data.duplicates", exact=exact, near=near), classes="faint small")
+            if found["with_personal"]:
+                text(t("data.with_personal", count=t.number(found["with_personal"])), classes="wrong small")
+
+
+def _rows(page: Page, counts: dict[str, int], records: int) -> None:
+    """Names with a bar each, the eight most frequent."""
+    with box("section tight"):
+        for name, count in sorted(counts.items(), key=lambda item: -item[1])[:8]:
+            with box("count-row"):
+                tag("span", name, classes="hostile small")
+                share = min(100.0, 100 * count / max(1, records))
+                with tag("svg", classes="coverage", viewBox="0 0 100 4", preserveAspectRatio="none", aria_hidden=True):
+                    tag("rect", classes="bar", x=0, y=0, width=round(share, 2), height=4)
+                tag("span", page.t.number(count), classes="faint small")
