@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Engine as SqlEngine
 
 from rocamadre.catalog.rows import Facts
 from rocamadre.catalog.tables import TARGETS
@@ -109,6 +110,12 @@ def delete_target(tx: Connection, arn: str) -> bool:
 def select_target(tx: Connection, account: str, region: str, arn: str) -> Target | None:
     """One by ARN, if it is this account's in this region."""
     return _one(tx, _mine(account, region) & (TARGETS.c.arn == arn))
+
+
+def is_target(sql: SqlEngine, arn: str) -> bool:
+    """Whether an ARN still stands for something, whoever's it is."""
+    with sql.connect() as connection:
+        return connection.execute(select(TARGETS.c.arn).where(TARGETS.c.arn == arn)).first() is not None
 
 
 def select_named(tx: Connection, account: str, region: str, name: str) -> Target | None:

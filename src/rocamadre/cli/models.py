@@ -20,6 +20,8 @@ from rocamadre.catalog.changes import (
     set_alias,
 )
 from rocamadre.catalog.embedded import MINILM_FOLDER
+from rocamadre.catalog.host import LocalHost
+from rocamadre.catalog.lineage import without_front_matter
 from rocamadre.catalog.operations import find_model, known_models
 from rocamadre.catalog.pull import KINDS, Progress, PullSpec
 from rocamadre.catalog.pull import pull as pull_model
@@ -28,6 +30,8 @@ from rocamadre.cli.exits import CommandFailed
 from rocamadre.cli.output import Bar, print_table, progress, readable_size
 from rocamadre.cli.session import Session, print_json, with_json
 from rocamadre.cli.store import local_host
+from rocamadre.core.errors import NotFound
+from rocamadre.customization.owned import Owned, find_owned, list_owned, remove_owned
 
 
 @click.group()
@@ -42,17 +46,18 @@ def models() -> None:
 @with_json
 @click.pass_obj
 def list_all(session: Session, as_json: bool) -> None:
-    """List the models that are here.
+    """List the models that are here; custom and imported ones of all accounts too.
 
     \b
     Examples:
       roca models list
     """
     with local_host(session) as host:
-        found = known_models(host)
+        found, owned = known_models(host), list_owned(host)
     if as_json:
-        print_json([_described(model) for model in found])
+        print_json([*map(_described, found), *map(_described_owned, owned)])
         return
+    found += [each.model for each in owned]
     rows = [
         (
             model.short_name,
@@ -73,17 +78,21 @@ def list_all(session: Session, as_json: bool) -> None:
 @with_json
 @click.pass_obj
 def show(session: Session, model: str, as_json: bool) -> None:
-    """Show all that is known of a model.
+    """Show all that is known of a model; of a custom one its card: what it was made from, how, and what came of it.
 
     \b
     Examples:
       roca models show roca-mini
     """
     with local_host(session) as host:
-        found = _described(find_model(host, model))
+        owned = None if _is_everybodys(host, model) else find_owned(host, model)
+        found = _described(find_model(host, model)) if owned is None else _described_owned(owned)
     if as_json:
         print_json(found)
         return
+    if owned is not None and owned.card:
+        click.echo(without_front_matter(owned.card).rstrip() + "\n")
+    found.pop("facts", None)
     width = max(map(len, found))
     for name, value in found.items():
         shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
@@ -140,18 +149,21 @@ def _shown(bar: Bar) -> Callable[[Progress], None]:
 @with_json
 @click.pass_obj
 def rm(session: Session, model: str, as_json: bool) -> None:
-    """Remove a pulled or remote model, its files too.
+    """Remove a pulled, remote, custom or imported model, its files too.
+
+    Provisioned throughput can be given by its ARN, and ends whatever was committed to.
 
     \b
     Examples:
       roca models rm my-model
     """
     with local_host(session) as host:
-        removed = remove_model(host, model)
+        removed = None if _is_everybodys(host, model) else remove_owned(host, model)
+        described = {"id": removed} if removed is not None else _described(remove_model(host, model))
     if as_json:
-        print_json(_described(removed))
+        print_json(described)
     else:
-        click.echo(f"removed {removed.id}")
+        click.echo(f"removed {described['id']}")
 
 
 @models.command()
@@ -254,6 +266,21 @@ def prepare(session: Session, as_json: bool) -> None:
         print_json({"folder": str(folder), "prepared_now": fresh})
     elif fresh:
         click.echo(f"{MINILM_FOLDER} is in place")
+
+
+def _is_everybodys(host: LocalHost, name: str) -> bool:
+    """Whether a model that every account has is called so; it goes first, as where a request names it."""
+    try:
+        find_model(host, name)
+    except NotFound:
+        return False
+    return True
+
+
+def _described_owned(owned: Owned) -> dict[str, Any]:
+    """The same of a model of one account, and what its job wrote down."""
+    known = {**_described(owned.model), "account": owned.account, "region": owned.region}
+    return known | ({"facts": owned.facts} if owned.facts else {})
 
 
 def _described(model: Model) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from rocamadre.catalog.changes import remove_folder
 from rocamadre.catalog.host import Host
 from rocamadre.catalog.rows import Facts
-from rocamadre.catalog.snapshot import forget
+from rocamadre.catalog.snapshot import forget, snapshot
 from rocamadre.catalog.targets import (
     IMPORTED,
     Target,
@@ -74,6 +74,12 @@ def fine_tuned_name(arn: str, base_name: str, name: str) -> str:
     'ft:b:rocamadre:harbour:abcdefghijkl'
     """
     return f"ft:{base_name}:rocamadre:{name}:{arn.rpartition('/')[2]}"
+
+
+def openai_id(host: Host, *, arn: str, base_id: str, name: str) -> str:
+    """A custom model's id on the OpenAI wire, with its base's short name where that is here."""
+    base = snapshot(host).find(base_id)
+    return fine_tuned_name(arn, base.short_name if base is not None else base_id.partition(":")[0], name)
 
 
 def check_name_free(tx: Connection, account: str, region: str, name: str, *, maker: str = "") -> None:

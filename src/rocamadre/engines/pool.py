@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncGenerator, Hashable
+import math
+from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 FREE_SHARE = 0.9
 _DRAIN_POLL_S = 0.05
+_JANITOR_S = 5.0
 
 
 class EnginePool:
@@ -32,12 +34,21 @@ class EnginePool:
         settings: Limits of the engines.
         home: The platform's folder; sockets and engine logs go below it.
         engines: Where the kinds of engine are looked up.
+        wanted: Whether an engine that is kept while it idles is still meant to be there, by its model's id; reads SQL.
     """
 
-    def __init__(self, settings: EngineSettings, home: Path, *, engines: Registry[RunnerFactory] = ENGINES) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        home: Path,
+        *,
+        engines: Registry[RunnerFactory] = ENGINES,
+        wanted: Callable[[str], bool] | None = None,
+    ) -> None:
         self._settings = settings
         self._home = home
         self._kinds = engines
+        self._wanted = wanted
         self._entries: dict[str, PooledEngine] = {}
         self._shared: dict[Hashable, SharedBase] = {}
         self._room = asyncio.Lock()
@@ -168,16 +179,21 @@ class EnginePool:
             await oldest.unload()
 
     def _start_janitor(self) -> None:
-        if self._settings.keep_alive_s and self._janitor is None:
+        if (self._settings.keep_alive_s or self._wanted) and self._janitor is None:
             self._janitor = asyncio.create_task(self._unload_idle())
 
     async def _unload_idle(self) -> None:
-        keep_s = self._settings.keep_alive_s
+        keep_s = self._settings.keep_alive_s or math.inf
         while True:
-            await asyncio.sleep(min(5.0, max(0.05, keep_s / 4)))
+            await asyncio.sleep(min(_JANITOR_S, max(0.05, keep_s / 4)))
             now = monotonic()
             for model_id, entry in list(self._entries.items()):
-                idle = entry.running and not entry.active and now - entry.last_used > keep_s
-                if idle and not entry.spec.dedicated:
+                if not entry.running or entry.active:
+                    continue
+                if entry.spec.dedicated:
+                    over = self._wanted is not None and not await asyncio.to_thread(self._wanted, model_id)
+                else:
+                    over = now - entry.last_used > keep_s
+                if over and not entry.active:
                     logger.info("engine.idle", extra={"model": model_id})
                     await entry.unload()

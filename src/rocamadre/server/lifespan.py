@@ -6,12 +6,14 @@ import asyncio
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from rocamadre import __version__
 from rocamadre.api.openai.background import stop_all
+from rocamadre.catalog.targets import is_target
 from rocamadre.core.clock import SystemClock
 from rocamadre.core.context import Platform, ServerInfo
 from rocamadre.core.errors import InvalidRequest
@@ -59,7 +61,7 @@ def build_platform(settings: Settings, *, address: str) -> Platform:
     platform = Platform(
         settings=settings,
         sql=sql,
-        engines=EnginePool(settings.engines, settings.home),
+        engines=EnginePool(settings.engines, settings.home, wanted=partial(is_target, sql)),
         metrics=metrics,
         clock=clock,
         objects=open_objects(settings),
