@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -30,9 +31,10 @@ from typing import Any
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
-from benchmarks.harness import ROOT, client, report, server, spread
+from benchmarks.harness import RESULTS, ROOT, client, report, server, spread
 
 BUCKET = "benchmark"
+HEAD = ("benchmark", "date", "commit", "machine")
 BAR = 0.6
 _KEYS = 6
 _PIECE = 1 << 20
@@ -269,12 +271,21 @@ def _blobs(home: Path) -> tuple[set[str], set[str]]:
     return {path.name for path in (home / "objects" / "data").rglob("*") if path.is_file()}, named
 
 
+def _last() -> dict[str, Any]:
+    """Figures of the run before, for the part that is left out of this one."""
+    file = RESULTS / "s3.json"
+    found = json.loads(file.read_text()) if file.exists() else {}
+    return {name: value for name, value in found.items() if name not in HEAD}
+
+
 def main() -> None:
     """Run and report."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--megabytes", type=int, default=1024, help="size of the file, in MiB")
+    arguments.add_argument(
+        "--megabytes", type=int, default=1024, help="size of the file, in MiB; 0 keeps the last figures"
+    )
     arguments.add_argument("--runs", type=int, default=5)
-    arguments.add_argument("--kills", type=int, default=1000)
+    arguments.add_argument("--kills", type=int, default=1000, help="0 keeps the last figures")
     arguments.add_argument("--fork-for", help=argparse.SUPPRESS)
     options = arguments.parse_args()
     if options.fork_for:
@@ -282,7 +293,8 @@ def main() -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="roca-bench-"))
     try:
-        figures = transfers(options.megabytes, options.runs, folder) if options.megabytes else {}
+        figures = _last()
+        figures |= transfers(options.megabytes, options.runs, folder) if options.megabytes else {}
         figures |= kills(options.kills, folder) if options.kills else {}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
