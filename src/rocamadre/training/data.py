@@ -140,11 +140,11 @@ def _examples(
                 yield rendered
     if too_long:
         raise InvalidRequest(
-            f"{too_long} examples are longer than max_length = {max_length} tokens: {', '.join(long)}"
+            f"longer than max_length = {max_length} tokens, {too_long} in all: {', '.join(long)}"
             f"{', …' if too_long > len(long) else ''}. Raise max_length, or filter them out"
         )
     if empty:
-        warn(f"{empty} examples have nothing to learn and were left out")
+        warn(f"examples with nothing to learn were left out: {empty}")
 
 
 def _read(path: Path) -> Iterator[Example]:
