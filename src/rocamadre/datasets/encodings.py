@@ -145,6 +145,8 @@ def _then_end(pieces: Iterable[bytes]) -> Iterator[bytes | None]:
 
 def _line(number: int, data: bytes) -> Line:
     data = data.removesuffix(b"\r")
+    if len(data) > LONGEST_RECORD:
+        return Line(number, b"", _too_large())
     if data.isascii():
         return Line(number, data)
     try:

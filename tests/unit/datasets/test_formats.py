@@ -160,6 +160,6 @@ def test_what_is_wrong_is_named(name, record, kind, field):
 
 
 def test_tables_that_are_no_records_are_no_running_text():
-    assert detect_format({"instruction": "x", "input": "y", "response": "z"}) is None
+    assert detect_format({"question": "x", "input": "y", "answer": "z"}) is None
     assert detect_format({"label": 1, "text": "x"}) is None
     assert detect_format({}) is None

@@ -11,7 +11,7 @@ from rocamadre.datasets.formats.conversations import conversation
 from rocamadre.datasets.formats.fields import array, in_order, item, role, text
 from rocamadre.datasets.formats.types import Format, Record, always
 from rocamadre.datasets.problems import BadRecord
-from rocamadre.datasets.types import Example, Preference, Prompt, Turn
+from rocamadre.datasets.types import Example, Preference, Prompt, Text, Turn
 
 
 def _read(record: Record) -> Example:
@@ -32,6 +32,8 @@ def _read(record: Record) -> Example:
 
 
 def _write(example: Example) -> dict[str, Any] | None:
+    if isinstance(example, Text):
+        return None
     record: dict[str, Any] = msgspec.json.decode(encode(example))
     return record
 

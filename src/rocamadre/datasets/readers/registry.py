@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.registry import Registry
 from rocamadre.datasets.readers.types import Reader, Row
@@ -43,6 +45,15 @@ def read_rows(source: Source, encoding: str = "") -> Iterator[Row]:
     return reader(source, encoding)
 
 
+def _is_json(line: bytes) -> bool:
+    """Whether a line says something by itself; in a file of an object over several lines the first does not."""
+    try:
+        msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
 def file_kind(source: Source) -> str:
     """A name in `READERS`; a name that tells nothing is settled by the content.
 
@@ -61,7 +72,7 @@ def file_kind(source: Source) -> str:
     if kind == "parquet":
         raise InvalidRequest(f"{source.name} is no Parquet file: it does not begin with PAR1")
     sign = beginning.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")[:1]
-    if sign == b"[":
+    if sign == b"[" or (kind == "json" and not _is_json(beginning.partition(b"\n")[0])):
         return "json"
     if sign in (b"{", b"") or kind:
         return "jsonl"
