@@ -81,7 +81,7 @@ class TestIa3(MethodSuite):
 class TestLoreft(MethodSuite):
     @staticmethod
     def options():
-        return {"rank": 2, "first": 2, "last": 1}
+        return {"rank": 4, "first": 16, "last": 1}
 
     @staticmethod
     def method():

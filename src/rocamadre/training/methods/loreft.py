@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import orthogonal
+from torch.nn.utils.parametrize import register_parametrization, remove_parametrizations
 
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.datasets.tokenizer import ModelTokenizer
@@ -40,6 +40,24 @@ _PLACES = "edited_places"
 """The keyword by which the places travel from the decoder to its blocks, also when they are computed again."""
 
 
+class Orthonormal(nn.Module):
+    """Rows as Gram and Schmidt make them orthonormal.
+
+    Of torch's own parametrisations, the one for oblong matrices keeps signs in its diagonal, which weight decay makes
+    zero. Here the size of the numbers below does not count.
+    """
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Shape as given, with fewer rows than columns or as many."""
+        q, r = torch.linalg.qr(rows.T)
+        orthonormal: Tensor = (q * r.diagonal().sign()).T
+        return orthonormal
+
+    def right_inverse(self, rows: Tensor) -> Tensor:
+        """What stands for rows that are orthonormal already: themselves."""
+        return rows
+
+
 class Edit(nn.Module):
     """One layer's edit.
 
@@ -53,7 +71,7 @@ class Edit(nn.Module):
         super().__init__()
         rotation = nn.Linear(width, rank, bias=False)
         nn.init.orthogonal_(rotation.weight)
-        self.rotation = orthogonal(rotation, orthogonal_map="householder", use_trivialization=False)
+        self.rotation = register_parametrization(rotation, "weight", Orthonormal())
         self.source = nn.Linear(width, rank)
         self.dropout = nn.Dropout(dropout)
 
@@ -134,7 +152,7 @@ class Loreft(MethodBase):
         module = _put_on(model, settings, tuple(record.get("mark", ())))
         for index, layer in enumerate(blocks(model)):
             if (edit := getattr(layer, "edit", None)) is not None:
-                nn.utils.parametrize.remove_parametrizations(edit.rotation, "weight")  # saved as it is multiplied
+                remove_parametrizations(edit.rotation, "weight")  # saved as it is multiplied
                 for name, tensor in _saved(edit).items():
                     saved = weights.get(f"{index}.{name}")
                     if saved is None or saved.shape != tensor.shape:
