@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from rocamadre.core.errors import InvalidRequest
@@ -22,7 +24,7 @@ from rocamadre.training.methods.base import (
     write_record,
 )
 from rocamadre.training.methods.facts import FACTS, FullSettings, MethodFacts
-from rocamadre.training.methods.models import blocks, load_weights
+from rocamadre.training.methods.models import blocks
 
 
 class Full(MethodBase):
@@ -61,12 +63,21 @@ class Full(MethodBase):
             write_record(partial, self.name, recall(module, "settings"))
 
     def load(self, model: Any, folder: Path) -> nn.Module:
-        """Put the saved weights into a model of the same shape."""
+        """The saved model; of the base, only its class and its device are used.
+
+        Raises:
+            InvalidRequest: a file is missing or damaged, or the result is of another method.
+        """
         record = read_record(folder, self.name)
-        load_weights(model, folder)
-        remember(model, settings=FullSettings.model_validate(record["settings"]))
-        freeze(model)
-        return model.eval()
+        try:
+            loaded = type(model).from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False
+            )
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+            raise InvalidRequest(f"the model in {folder} cannot be loaded: {error}") from error
+        remember(loaded, settings=FullSettings.model_validate(record["settings"]))
+        freeze(loaded)
+        return loaded.to(model.device).eval()
 
     def merge(self, module: nn.Module) -> Any:
         """The module as it is, in float32."""

@@ -1,5 +1,7 @@
 """IA³: learned factors scale keys, values and the inner channels of each MLP; they start at one.
 
+Where a model has queries, keys and values in one matrix, queries are scaled too.
+
 Source: Liu et al. 2022, arXiv:2205.05638, section 3.3.
 """
 
@@ -24,7 +26,7 @@ from rocamadre.training.methods.adapters import (
 from rocamadre.training.methods.base import MethodBase, recall, remember, seeded, whole_folder, write_record
 from rocamadre.training.methods.facts import FACTS, Ia3Settings, MethodFacts
 
-_KEYS_AND_VALUES = ("k_proj", "v_proj", "key", "value", "query_key_value", "c_attn")
+_KEYS_AND_VALUES = ("k_proj", "v_proj", "key", "value", "query_key_value", "qkv_proj", "c_attn")
 _LAST_OF_MLP = ("down_proj", "w2", "fc2", "fc_out", "dense_4h_to_h", "mlp.c_proj")
 """What the usual models call them."""
 

@@ -43,21 +43,3 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         except (OSError, SafetensorError) as error:
             raise InvalidRequest(f"{path} is damaged: {error}") from error
     return found
-
-
-def load_weights(model: Any, folder: Path) -> None:
-    """Put saved weights into a model of the same shape.
-
-    Raises:
-        InvalidRequest: names or shapes differ.
-    """
-    try:
-        missing, unexpected = model.load_state_dict(read_weights(folder), strict=False)
-    except RuntimeError as error:
-        raise InvalidRequest(f"{folder} does not fit the model: {error}") from error
-    tied = set(getattr(model, "all_tied_weights_keys", None) or ())
-    if unexpected or set(missing) - tied:
-        raise InvalidRequest(
-            f"{folder} does not fit the model: it lacks {sorted(set(missing) - tied)[:3]}, it has too many "
-            f"{sorted(unexpected)[:3]}"
-        )

@@ -167,11 +167,13 @@ def _cut(decoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: An
 
 
 def _check_model(model: Any) -> None:
-    kinds = set(getattr(model.config, "layer_types", None) or ["full_attention"])
-    if kinds != {"full_attention"}:
+    config = model.config
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    window = getattr(config, "sliding_window", None) if not hasattr(config, "layer_types") else None
+    if kinds != {"full_attention"} or window:
+        shown = f"a window of {window} tokens" if window else ", ".join(sorted(kinds))
         raise InvalidRequest(
-            f"prefix tuning needs layers that see the whole input; this model has {', '.join(sorted(kinds))}. "
-            "Take prompt tuning"
+            f"prefix tuning needs layers that see the whole input; this model has {shown}. Take prompt tuning"
         )
     _check_checkpointing(model)
 
