@@ -38,6 +38,7 @@ COMMANDS: dict[str, Entry] = {
     "chat": Entry("rocamadre.cli.chat:chat", "Talk with a model."),
     "explain": Entry("rocamadre.cli.explain:explain", "Show how an answer is made, token by token."),
     "models": Entry("rocamadre.cli.models:models", "List, pull and remove models."),
+    "data": Entry("rocamadre.cli.data:data", "Check, keep and prepare data to train on."),
     "train": Entry("rocamadre.cli.train:train", "Teach a model something."),
     "jobs": Entry("rocamadre.cli.jobs:jobs", "List, watch and stop what runs in the background."),
     "plan": Entry("rocamadre.cli.plan:plan", "Plan a training that does not fit here."),
