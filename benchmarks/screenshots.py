@@ -32,8 +32,14 @@ PATHS = {
     "playground": "/playground",
     "models": "/models",
     "model": "/models/roca-mini",
+    "training": "/training",
+    "data": "/training/data?uri=s3://rocamadre-data/datasets/rocks.jsonl",
+    "new": "/training/new?training=s3://rocamadre-data/datasets/rocks.jsonl",
+    "jobs": "/jobs",
     "activity": "/activity?minutes=5",
     "calls": "/activity/calls",
+    "requests": "/activity/requests",
+    "request": "/activity/requests/{request}",
     "missing": "/nowhere",
 }
 SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
@@ -69,8 +75,8 @@ def console(**settings: str) -> Iterator[tuple[str, str, int, Path]]:
         yield url, address, pid, home
 
 
-def use(address: str) -> None:
-    """Let something happen that pages can show."""
+def use(address: str) -> dict[str, str]:
+    """Let something happen that pages can show; what stands in `{}` of their addresses."""
     s3, bedrock = client("s3", address), client("bedrock", address)
     s3.create_bucket(Bucket="model-calls")
     bedrock.put_model_invocation_logging_configuration(loggingConfig={"s3Config": {"bucketName": "model-calls"}})
@@ -96,11 +102,22 @@ def use(address: str) -> None:
         inputDataConfig={"s3InputDataConfig": {"s3Uri": "s3://model-calls/in/questions.jsonl"}},
         outputDataConfig={"s3OutputDataConfig": {"s3Uri": "s3://model-calls/out/"}},
     )
+    s3.create_bucket(Bucket="rocamadre-data")
+    rows = [
+        {"prompt": f"What is rock {n}?", "completion": f"Rock {n} is limestone, like the others."} for n in range(40)
+    ]
+    broken = [{"prompt": "What is missing here?"}, {"prompt": "", "completion": "Nothing was asked."}]
+    body = "\n".join(map(json.dumps, [*rows[:7], *broken, *rows[7:]]))
+    s3.put_object(Bucket="rocamadre-data", Key="datasets/rocks.jsonl", Body=body.encode())
+    said = [{"role": "user", "content": [{"text": "Where did the time go?"}]}]
+    traced = runtime.converse(modelId="amazon.nova-lite-v1:0", messages=said, inferenceConfig={"maxTokens": 60})
     time.sleep(6)
+    return {"request": traced["ResponseMetadata"]["RequestId"]}
 
 
-def picture(browser: Browser, url: str, name: str, theme: str, language: str, size: str, *, whole: bool) -> bytes:
+def picture(browser: Browser, address: str, theme: str, language: str, size: str, *, whole: bool) -> bytes:
     """One picture, as WebP."""
+    url = "/".join(address.split("/")[:3])
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, locale=language, color_scheme="light")
     context.add_cookies(
@@ -110,7 +127,7 @@ def picture(browser: Browser, url: str, name: str, theme: str, language: str, si
         ]
     )
     page = context.new_page()
-    page.goto(url + PATHS[name])
+    page.goto(address)
     page.wait_for_selector("h1")
     page.wait_for_function("document.querySelector('[aria-busy=true], .skeleton') === null")
     page.wait_for_timeout(300)
@@ -133,9 +150,10 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     wanted = DOCS if options.docs else tuple(itertools.product(PATHS, ("light", "dark"), ("en", "es", "pt"), SIZES))
     with console() as (url, address, _, _), chromium() as browser:
-        use(address)
+        known = use(address)
         for name, theme, language, size in wanted:
-            shown = picture(browser, url, name, theme, language, size, whole=not options.docs)
+            path = PATHS[name].replace("{request}", known["request"])
+            shown = picture(browser, url + path, theme, language, size, whole=not options.docs)
             if options.docs and len(shown) > _LARGEST_BYTES:
                 raise SystemExit(f"the picture of {name} has {len(shown)} bytes; the repository takes {_LARGEST_BYTES}")
             (options.folder / f"{name}-{theme}-{language}-{size}.webp").write_bytes(shown)

@@ -98,15 +98,18 @@ def test_what_it_will_take_is_shown(tab, console):
     tab.open(f"/training/new?training={uri}&method=full")
     tab.settled()
     tab.page.get_by_role("button", name="Estimate").click()
-    tab.page.get_by_text(re.compile("on this machine")).first.wait_for(timeout=60_000)
+    tab.page.get_by_text(re.compile("^(fits|does not fit) on this machine")).first.wait_for(timeout=60_000)
     assert "Memory" in tab.page.locator(".figures").inner_text()
+    assert "30" in tab.page.locator(".facts").last.inner_text()
 
 
 def test_ten_thousand_rows_are_looked_at_in_parts(tab, console):
     uri = put(console, "many.jsonl", rows(*[GOOD | {"prompt": f"Say hello {n}"} for n in range(10_000)]))
+    tab.page.set_default_timeout(60_000)
     tab.open(f"/training/data?uri={uri}")
     tab.settled()
     assert "10,000" in tab.page.locator(".figures").inner_text()
+    assert tab.page.get_by_text("first 2,000 good records").is_visible()
     assert tab.page.locator(".example").count() == 3
     tab.page.get_by_role("button", name="Next").last.click()
     tab.page.get_by_text("Example 4").wait_for()

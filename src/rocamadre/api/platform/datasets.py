@@ -23,6 +23,7 @@ from rocamadre.datasets.validation import Report, Rules, checked, validate
 MOST_EXAMPLES = 50
 _MOST_SKIPPED = 1_000_000
 _MOST_TOKENS = 4096
+_MOST_COUNTED = 20_000
 _PARTIAL = "\ufffd"
 KINDS: dict[str, tuple[type, ...]] = {
     "FINE_TUNING": (Chat,),
@@ -43,6 +44,9 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
         model: Whose tokens count; needed to see examples.
         type: As in CreateModelCustomizationJob; empty takes every kind of record, but one kind only.
         max_length: Tokens of a conversation at most; 0 for what the model reads.
+        first: Number of the first example to show, from 0.
+        count: Examples to show.
+        most: Good records that statistics are counted of; counting takes a second for each thousand.
     """
 
     uri: str = ""
@@ -53,6 +57,7 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
     max_length: int = 0
     first: int = 0
     count: int = 5
+    most: int = 2000
 
 
 @route("POST", "/_rocamadre/datasets/check")
@@ -64,7 +69,7 @@ async def check(context: Context, request: HttpRequest) -> Reply:
 
 @route("POST", "/_rocamadre/datasets/statistics")
 async def statistics(context: Context, request: HttpRequest) -> Reply:
-    """What is in the good records, in figures: lengths, languages, duplicates, personal data."""
+    """What is in the first good records, in figures: lengths, languages, duplicates, personal data."""
     asked = _read(request)
     return json_reply(await asyncio.to_thread(_count, context, asked))
 
@@ -122,7 +127,11 @@ def _check(context: Context, asked: _Asked) -> dict[str, Any]:
 
 def _count(context: Context, asked: _Asked) -> dict[str, Any]:
     rules, tokenizer = _rules(context, asked)
-    return count_all(checked(_sources(context, asked), Report(), rules), tokenizer).as_json()
+    if not 1 <= asked.most <= _MOST_COUNTED:
+        raise InvalidRequest(f"most is {asked.most}; 1 to {_MOST_COUNTED} are taken")
+    examples = checked(_sources(context, asked), Report(), rules)
+    found = count_all(islice(examples, asked.most), tokenizer).as_json()
+    return {**found, "whole": next(examples, None) is None}
 
 
 def _preview(context: Context, asked: _Asked) -> dict[str, Any]:

@@ -19,8 +19,8 @@ _MOST = 1000
 async def traces(context: Context, request: HttpRequest) -> Reply:
     """The account's last requests, newest first, without their spans.
 
-    In the query: `operation`, `model` and `status` (of HTTP, or `failed` for 400 and above) choose; `limit` and `after`
-    (a request id) page.
+    In the query: `operation`, `model` (`*` for any) and `status` (of HTTP, or `failed` for 400 and above) choose;
+    `limit` and `after` (a request id) page.
     """
     asked = request.parameters()
     limit = asked.get("limit", "100")
@@ -67,7 +67,7 @@ def _fits(trace: KeptTrace, asked: dict[str, str]) -> bool:
     status = asked.get("status", "")
     return (
         asked.get("operation", "") in ("", trace.operation)
-        and asked.get("model", "") in ("", trace.model)
+        and (asked.get("model", "") in ("", trace.model) or (asked["model"] == "*" and bool(trace.model)))
         and (not status or status == str(trace.status) or (status == "failed" and _failed(trace)))
     )
 

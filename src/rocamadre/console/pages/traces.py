@@ -17,6 +17,8 @@ from rocamadre.console.parts.waterfall import Bar, waterfall
 
 _COUNT = 25
 _PATH = "/activity/requests"
+_FIRST = "of_models"
+_WHICH = {_FIRST: {"model": "*"}, "all": {}, "failed": {"status": "failed"}}
 
 
 def trace_page(request_id: str) -> str:
@@ -31,21 +33,21 @@ async def build(page: Page) -> None:
         icon("back")
         tag("span", t("calls.back"))
     text(t("traces.lead"), classes="lead")
-    status = page.query.get("status", "")
     top = box("row spread")
     made = region(page, partial(_load, page), partial(_show, page), classes="section", lines=6)
     with top:
         choice_field(
             t("traces.which"),
-            {"": t("traces.all"), "200": t("traces.good"), "failed": t("traces.failed")},
-            value=status,
-            on_change=lambda wanted: page.go(_PATH, status=str(wanted)),
+            {name: t(f"traces.{name}") for name in _WHICH},
+            value=page.query.get("which", ""),
+            on_change=lambda wanted: page.go(_PATH, which=str(wanted) if wanted != _FIRST else ""),
         )
         button(t("states.refresh"), made.refresh, symbol="refresh")
 
 
 async def _load(page: Page) -> dict[str, Any]:
-    asked = {name: page.query.get(name, "")[:200] for name in ("status", "operation", "model", "after")}
+    asked = {name: page.query.get(name, "")[:200] for name in ("operation", "after")}
+    asked |= _WHICH.get(page.query.get("which", ""), _WHICH[_FIRST])
     found: dict[str, Any] = await page.api.get(address("/_rocamadre/traces", limit=str(_COUNT), **asked))
     return found
 
@@ -53,7 +55,7 @@ async def _load(page: Page) -> dict[str, Any]:
 def _show(page: Page, found: dict[str, Any]) -> None:
     t = page.t
     traces = found["traces"]
-    chosen = {name: page.query[name] for name in ("status", "operation", "model") if page.query.get(name)}
+    chosen = {name: page.query[name] for name in ("which", "operation") if page.query.get(name)}
     if not found["kept"]:
         empty(t("traces.off"), t("traces.off_hint"))
         return

@@ -204,6 +204,8 @@ def draw_statistics(page: Page, found: dict[str, Any]) -> None:
     if not found["records"]:
         return
     unit = t(f"data.{found['unit']}_unit")
+    if not found["whole"]:
+        text(t("data.counted", count=t.number(found["records"])), classes="faint small")
     with box("columns"):
         for name, words in (("lengths", "data.lengths"), ("learned", "data.learned_lengths")):
             title = t(words, unit=unit)

@@ -167,7 +167,8 @@ class Wizard:
         with self._choices:
             for name, facts in self._methods.items():
                 with tag("label", classes="method"):
-                    made = tag("input", type="radio", name="method", value=name, checked=name == self._wish.method)
+                    made = tag("input", type="radio", value=name, checked=name == self._wish.method)
+                    set_attributes(made, name="method")
                     made.on("change", partial(self._choose_method, name), args=[])
                     with box("section tight"):
                         tag("span", facts["title"], classes="strong")
@@ -229,22 +230,22 @@ class Wizard:
     def _preflight(self) -> None:
         t = self._page.t
         with box("row"):
-            self._check = button(t("new.check"), self._look_ahead)
+            self._check = button(t("new.check"), partial(self._look_ahead, measure=False))
         self._result = box("section", aria_live="polite")
 
-    async def _look_ahead(self) -> None:
+    async def _look_ahead(self, *, measure: bool) -> None:
         wish, t = self._wish, self._page.t
         set_attributes(self._check, disabled=True)
         self._result.clear()
         with self._result:
-            text(t("new.checking"), classes="faint")
+            text(t("new.measuring" if measure else "new.checking"), classes="faint")
         body = {
             "model": wish.base,
             "type": wish.type,
             "training": wish.training,
             "validation": wish.validation,
             "hyperparameters": wish.members()["hyperParameters"],
-            "measure": True,
+            "measure": measure,
         }
         found: Any
         try:
@@ -257,9 +258,11 @@ class Wizard:
         self._result.clear()
         with self._result:
             if isinstance(found, ApiFailure):
-                failed(self._page, found, self._look_ahead)
-            else:
-                show_preflight(self._page, found)
+                failed(self._page, found, partial(self._look_ahead, measure=measure))
+                return
+            show_preflight(self._page, found)
+            if found["total_s"] is None and not measure:
+                button(t("new.measure"), partial(self._look_ahead, measure=True))
 
     def _start(self) -> None:
         t = self._page.t

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from rocamadre.api.http import HttpRequest
-from rocamadre.api.platform.datasets import check, preview
+from rocamadre.api.platform.datasets import check, preview, statistics
 from rocamadre.api.platform.training import preflight, training
 from rocamadre.core.errors import InvalidRequest, NotFound, RocamadreError
 
@@ -35,12 +35,22 @@ async def test_every_problem_is_named_with_its_line(context, post):
 
 async def test_objects_are_checked_where_they_are(context, post):
     store = context.platform.objects.of(context.account)
-    store.create_bucket("data", "us-east-1")
+    store.create_bucket("data", region="us-east-1")
     store.put("data", "rows.jsonl", lines(GOOD).encode())
     told = await ask(post(check, context, {"uri": "s3://data/rows.jsonl", "type": "FINE_TUNING"}))
     assert (told["ok"], told["good"]) == (True, 1)
     with pytest.raises(NotFound):
         await post(check, context, {"uri": "s3://data/none.jsonl"})
+
+
+async def test_records_are_counted(context, post):
+    data = lines(*[GOOD | {"prompt": f"Say {n}"} for n in range(6)], GOOD, GOOD)
+    told = await ask(post(statistics, context, {"data": data}))
+    assert (told["records"], told["exact_duplicates"], told["unit"], told["whole"]) == (8, 1, "words", True)
+    told = await ask(post(statistics, context, {"data": data, "most": 3}))
+    assert (told["records"], told["whole"]) == (3, False)
+    with pytest.raises(InvalidRequest):
+        await post(statistics, context, {"data": data, "most": 0})
 
 
 async def test_what_a_model_learns_is_marked(mini, post):
@@ -89,7 +99,7 @@ async def test_what_can_be_set_is_told(mini):
 
 async def test_what_a_training_takes_is_foretold(mini, post):
     store = mini.platform.objects.of(mini.account)
-    store.create_bucket("data", "us-east-1")
+    store.create_bucket("data", region="us-east-1")
     store.put("data", "rows.jsonl", lines(*[GOOD] * 20).encode())
     wish = {
         "model": "roca-mini",

@@ -47,6 +47,7 @@ async def test_requests_are_listed_chosen_and_paged(context, kept):
         ("operation=Rerank", ["r4", "r2"]),
         ("status=failed", ["r5", "r4"]),
         ("status=200&model=m1", ["r3", "r1"]),
+        ("limit=1&model=*", ["r5"]),
     ):
         assert [each["request_id"] for each in (await ask(context, query))["traces"]] == expected
     for query in ("limit=0", "limit=x", "after=r0"):
