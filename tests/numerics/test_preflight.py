@@ -11,7 +11,7 @@ from rocamadre.training import causal
 from rocamadre.training.data import make_table
 from rocamadre.training.methods.registry import check_settings, make_method
 from rocamadre.training.model import load_base
-from rocamadre.training.preflight.memory import kept_by_layer
+from rocamadre.training.preflight.memory import process_memory
 from rocamadre.training.preflight.shape import read_shape
 from rocamadre.training.preflight.trained import trained
 
@@ -48,7 +48,7 @@ def prepared(folder, name, options):
     return method, module, trained(read_shape(folder), settings)
 
 
-@pytest.mark.parametrize(("name", "options"), COUNTED, ids=lambda value: str(value))
+@pytest.mark.parametrize(("name", "options"), COUNTED, ids=str)
 def test_as_many_weights_move_as_were_foreseen(folder, name, options):
     method, module, moved = prepared(folder, name, options)
     assert moved.parameters == sum(weight.numel() for _, weight in method.trainable(module))
@@ -76,6 +76,7 @@ def test_autograd_keeps_what_was_foreseen(folder, name):
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = task.loss(module, [np.asarray([index]) for index in range(count)])
     tokens = count * (length + moved.virtual_tokens)
-    foreseen = 4 * tokens * moved.layers * kept_by_layer(read_shape(folder), moved)
-    assert foreseen == pytest.approx(sum(kept.values()), rel=0.12)
+    foreseen = process_memory(read_shape(folder), moved, tokens=tokens, targets=4 * count, examples=count)
+    # Masks and angles, which are next to nothing in a model of some size, are a part of so small a one.
+    assert foreseen.activations == pytest.approx(sum(kept.values()), rel=0.15)
     assert loss.requires_grad

@@ -22,7 +22,7 @@ def test_a_plan_for_people_and_for_programs(roca, tmp_path):
 
 
 def test_what_does_not_fit_says_what_would(roca):
-    assert "from 32 devices on it does" in roca("plan", "--parameters", "70b", "--count", "8").out
+    assert "from 16 devices on it does" in roca("plan", "--parameters", "70b", "--count", "8").out
     alone = roca("plan", "--parameters", "70b", "--json").json
     assert (alone["fits"], alone["least_count"], alone["wish"]["sharding"]) == (False, None, "single")
     assert "more devices do not help" in roca("plan", "--parameters", "70b").out

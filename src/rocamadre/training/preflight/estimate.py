@@ -187,6 +187,7 @@ def estimate(
         moved,
         tokens=work.training.most_tokens,
         targets=work.training.most_targets,
+        examples=work.training.most_examples,
         checkpointing=settings.gradient_checkpointing,
         half=chosen == "bf16",
         four_bits=settings.method == "qlora",

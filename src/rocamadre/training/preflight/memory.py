@@ -87,6 +87,7 @@ def process_memory(
     *,
     tokens: int,
     targets: int,
+    examples: int = 0,
     checkpointing: bool = False,
     half: bool = False,
     four_bits: bool = False,
@@ -100,6 +101,7 @@ def process_memory(
         moved: What is trained.
         tokens: Of the largest pass.
         targets: Learned tokens of that pass.
+        examples: Of that pass.
         checkpointing: Whether layers are computed again.
         half: Whether matrices are multiplied in bf16; what a layer keeps is then half as large, and
             copies of the weights come on top.
@@ -120,6 +122,8 @@ def process_memory(
     kept = layer * moved.layers
     if checkpointing:
         kept = shape.hidden * shape.layers * FP32 // size + layer
+    # Keys and values that are put before every example, as each layer keeps them.
+    prefixes = 2 * shape.query * moved.virtual_keys * examples * moved.layers
     temporary = size * tokens * (4 * shape.inner + 4 * shape.hidden) + LOGITS_BYTES
     temporary += 3 * FP32 * targets * shape.hidden
     if moved.head:
@@ -128,7 +132,7 @@ def process_memory(
         weights=weights / shares,
         gradients=FP32 * moved.parameters / shares,
         optimiser=2 * FP32 * moved.parameters / shares,
-        activations=float(size * tokens * kept),
+        activations=float(size * (tokens * kept + prefixes)),
         temporary=float(temporary),
         framework=framework_bytes,
     )

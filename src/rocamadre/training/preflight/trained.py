@@ -145,4 +145,5 @@ def _loreft(shape: ModelShape, settings: LoreftSettings) -> Trained:
         raise InvalidRequest(f"layers: block {max(layers)} is not there; the model has 0 to {shape.layers - 1}")
     # Two matrices of rank rows and a bias in each edited block.
     each = settings.rank * (2 * shape.hidden + 1)
-    return Trained(len(layers) * each, shape.layers - min(layers), rank=settings.rank)
+    # The output of the first edited block is where the backward pass ends: that block itself is not gone through.
+    return Trained(len(layers) * each, shape.layers - min(layers) - 1, rank=settings.rank)

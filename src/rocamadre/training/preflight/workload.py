@@ -94,6 +94,7 @@ class Passes:
         squares: Sum over examples of the squared number of tokens: what attention costs.
         most_tokens: Of the largest pass.
         most_targets: Of the largest pass.
+        most_examples: Of a pass.
     """
 
     count: float
@@ -102,6 +103,7 @@ class Passes:
     squares: float
     most_tokens: int
     most_targets: int
+    most_examples: int = 0
 
     def times(self, factor: float) -> Passes:
         """So many times as many passes of the same kind."""
@@ -112,6 +114,7 @@ class Passes:
             self.squares * factor,
             self.most_tokens,
             self.most_targets,
+            self.most_examples,
         )
 
 
@@ -193,12 +196,13 @@ def _split(data: DataFacts, settings: TrainingSettings) -> tuple[DataFacts, Data
 
 def _passes(data: DataFacts, rows: list[Counts], size: int, *, packs: bool, virtual_tokens: int) -> Passes:
     """Go through rows once, `size` at a time."""
-    tokens, targets, squares = [], [], 0.0
+    tokens, targets, squares, most = [], [], 0.0, 0
     for start in range(0, len(rows), size):
         chosen = np.concatenate(rows[start : start + size])
         lengths = data.lengths[chosen] + virtual_tokens
         computed = int(lengths.sum()) if packs else int(lengths.max()) * len(chosen)
         tokens.append(computed)
         targets.append(int(data.targets[chosen].sum()))
+        most = max(most, len(chosen))
         squares += float((lengths**2).sum()) if packs else float(lengths.max()) ** 2 * len(chosen)
-    return Passes(len(rows) / size, sum(tokens), sum(targets), squares, max(tokens), max(targets))
+    return Passes(len(rows) / size, sum(tokens), sum(targets), squares, max(tokens), max(targets), most)
