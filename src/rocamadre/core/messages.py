@@ -184,6 +184,7 @@ class GenerationRequest:
         messages: The conversation, oldest first; empty when `prompt` is given.
         system: The system prompt; empty for none.
         prompt: Raw text to continue, no chat template applied; excludes `messages`.
+        prompt_ids: The tokens to read for `prompt`, where they are known; empty: as the tokenizer makes them.
         sampling: How tokens are picked.
         tools: Tools that the model may call.
         tool_choice: Whether it must.
@@ -207,6 +208,7 @@ class GenerationRequest:
     logprobs: int | None = None
     echo: bool = False
     adapter: str = ""
+    prompt_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,9 @@ class LlamaEngine:
     async def _render(self, request: GenerationRequest) -> tuple[Rendered, int]:
         """The prompt, and how many of its tokens stand before the last cache point; 0 where there is none."""
         if request.prompt is not None:
-            return Rendered(request.prompt, tuple(await self._tokens(request.prompt, first=True))), 0
+            self._check_ids(request.prompt_ids)
+            ids = request.prompt_ids or tuple(await self._tokens(request.prompt, first=True))
+            return Rendered(request.prompt, ids), 0
         seam = new_seam()
         pointed = any(isinstance(block, CachePoint) for message in request.messages for block in message.content)
         point = new_seam() if pointed else ""
@@ -291,20 +293,35 @@ class LlamaEngine:
         prompt = work.request.prompt or ""
         if work.request.logprobs is None:
             return TextDelta(prompt)
-        body = {"content": prompt, "add_special": True, "parse_special": True, "with_pieces": True}
-        entries = (await self._ask("/tokenize", body))["tokens"]
-        skip = 1 if len(entries) > 1 and await self._begins_with_mark(prompt, len(entries)) else 0
+        entries = await self._pieces(work, prompt)
+        skip = 0
+        if not work.request.prompt_ids and len(entries) > 1 and await self._begins_with_mark(prompt, len(entries)):
+            skip = 1
         found = []
         for index in range(skip, len(entries)):
-            data = _piece(entries[index]["piece"])
+            data = entries[index]
             if index == 0:
-                found.append(TokenLogprob(entries[0]["id"], data.decode(errors="replace"), data, None))
+                first = data or b""
+                found.append(TokenLogprob(work.tokens[0], first.decode(errors="replace"), first, None))
                 continue
             top = work.request.logprobs
             picked = await work.scores.of_token(work.tokens[:index], work.tokens[index], top)
-            picked.bytes, picked.token = list(data), data.decode(errors="replace")
+            if data is not None:
+                picked.bytes, picked.token = list(data), data.decode(errors="replace")
             found.append(token_logprob(picked, top))
         return TextDelta(prompt, tuple(found))
+
+    async def _pieces(self, work: Work, prompt: str) -> list[bytes | None]:
+        """The bytes of each of the prompt's tokens; None where only its number was given."""
+        if work.request.prompt_ids:
+            return [None for _ in work.tokens]
+        body = {"content": prompt, "add_special": True, "parse_special": True, "with_pieces": True}
+        return [_piece(entry["piece"]) for entry in (await self._ask("/tokenize", body))["tokens"]]
+
+    def _check_ids(self, ids: Sequence[int]) -> None:
+        size = self._facts["vocabulary_size"]
+        if wrong := next((each for each in ids if not 0 <= each < size), None):
+            raise InvalidRequest(f"token {wrong} in the prompt; this model's tokens are 0 to {size - 1}")
 
     async def _begins_with_mark(self, prompt: str, count: int) -> bool:
         """Whether the tokenizer put a begin mark before the prompt's own tokens."""

@@ -16,6 +16,7 @@ import torch
 from rocamadre.core.errors import InvalidRequest, RocamadreError
 from rocamadre.core.messages import Finish, GenerationRequest, TextDelta
 from rocamadre.engines.childside import Inbox, begin, run
+from rocamadre.engines.torch.adapters import adapter_options
 from rocamadre.engines.torch.decoding import generate
 from rocamadre.engines.torch.model import TorchModel
 from rocamadre.engines.torch.wire import read_request
@@ -116,7 +117,12 @@ def main() -> None:
     """Load, announce, serve."""
     spec, announcer = begin()
     try:
-        model = TorchModel(Path(spec["path"]), context_length=spec["context_length"], threads=spec["threads"])
+        model = TorchModel(
+            Path(spec["path"]),
+            context_length=spec["context_length"],
+            threads=spec["threads"],
+            adapter=adapter_options(spec["options"]),
+        )
     except RocamadreError as error:
         announcer.refuse(error)
     inbox = Inbox(spec["fd"])

@@ -30,6 +30,9 @@ _RENDER_S = 10.0
 class TorchEngine:
     """A causal model, an encoder-decoder (T5 kind) or an encoder; `spec.path` is its directory.
 
+    `spec.options`: `method` and `adapter` (a folder) for a causal model on which a training method puts what it
+    trained; `spec.path` is then its base, a directory or a GGUF file.
+
     Attributes:
         facts: `kind` (`causal`, `encoder-decoder`, `encoder`) and `context_length`, once started.
     """
@@ -48,6 +51,9 @@ class TorchEngine:
         Raises:
             InvalidRequest: there are no weights.
         """
+        if spec.path is not None and spec.path.is_file():
+            # Q8_0 becomes 32-bit; a narrower file needs more than this, an F16 file less.
+            return 4 * spec.path.stat().st_size + _RUNTIME_BYTES
         files = list(spec.path.glob("*.safetensors")) if spec.path is not None else []
         if not files:
             raise missing_file(spec)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,8 +15,10 @@ from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.messages import GenerationRequest
 from rocamadre.engines.rendering import Guard, Renderer, Variables, new_seam
 from rocamadre.engines.tool_formats.registry import find_format
+from rocamadre.engines.torch.adapters import ADAPTER_LOADERS, AdapterOptions
 
 Kind = Literal["causal", "encoder-decoder", "encoder"]
+_SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 _CLASSES = {
     "causal": transformers.AutoModelForCausalLM,
     "encoder-decoder": transformers.AutoModelForSeq2SeqLM,
@@ -28,9 +30,11 @@ class TorchModel:
     """Weights, tokenizer and what to do with them.
 
     Args:
-        folder: Holds `config.json`, `*.safetensors` and a tokenizer.
+        folder: Holds `config.json`, `*.safetensors` and a tokenizer. With an adapter: its base, a directory or a GGUF
+            file; the tokenizer is then the adapter's.
         context_length: Most tokens of prompt and answer together; the model's own where that is less.
         threads: Of torch.
+        adapter: What to put on the model, or None.
 
     Attributes:
         kind: What the model can do.
@@ -40,29 +44,47 @@ class TorchModel:
         InvalidRequest: a file is missing, damaged, not safetensors, or needs code of its own.
     """
 
-    def __init__(self, folder: Path, *, context_length: int, threads: int) -> None:
-        if not list(folder.glob("*.safetensors")):
-            raise InvalidRequest(f"{folder}: there are no *.safetensors; weights in other formats are not loaded")
+    def __init__(
+        self, folder: Path, *, context_length: int, threads: int, adapter: AdapterOptions | None = None
+    ) -> None:
         torch.set_num_threads(threads)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        safe = {"local_files_only": True, "trust_remote_code": False}
-        try:
-            self.config = transformers.AutoConfig.from_pretrained(folder, **safe)
+        taken = 0
+        if adapter is not None:
+            # A GGUF file has no tokenizer that transformers reads, so the adapter brings one.
+            loaded, taken = ADAPTER_LOADERS.load("method")(folder, adapter.method, adapter.folder)
+            self.tokenizer = self._read(
+                adapter.folder, lambda: transformers.AutoTokenizer.from_pretrained(adapter.folder, **_SAFE)
+            )
+            self.config = loaded.config
             self.kind = kind_of(self.config)
-            self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **safe)
-            loaded = _CLASSES[self.kind].from_pretrained(folder, use_safetensors=True, dtype=torch.float32, **safe)
-        except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-            raise InvalidRequest(f"{folder}: {error}") from error
-        except Exception as error:  # safetensors and tokenizers raise their own for damaged files
-            raise InvalidRequest(f"{folder}: {type(error).__name__}: {error}") from error
+        else:
+            if not list(folder.glob("*.safetensors")):
+                raise InvalidRequest(f"{folder}: there are no *.safetensors; weights in other formats are not loaded")
+            loaded = self._read(folder, lambda: self._load(folder))
         self.model: Any = loaded.eval().to(self.device)
-        self.context_length = min(context_length, _positions(self.config) or context_length)
+        self.context_length = min(context_length, (_positions(self.config) or context_length + taken) - taken)
         self.max_embedding_tokens = min(self.context_length, _sentence_limit(folder) or self.context_length)
-        self.ends = _ends(self.model, self.tokenizer)
+        self.ends = _ends(self.model, self.tokenizer, adapter.folder if adapter is not None else None)
         self.marks = tuple(str(token) for token in self.tokenizer.get_added_vocab() if len(token) > 2)
         self.grammar_tokenizer: Any = None  # Made by the first request that needs it.
         self.chat_template = str(self.tokenizer.chat_template or "")
         self._renderer = Renderer(Guard(self.marks), find_format(self.chat_template), takes_documents=False)
+
+    def _load(self, folder: Path) -> Any:
+        self.config = transformers.AutoConfig.from_pretrained(folder, **_SAFE)
+        self.kind = kind_of(self.config)
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_SAFE)
+        return _CLASSES[self.kind].from_pretrained(folder, use_safetensors=True, dtype=torch.float32, **_SAFE)
+
+    @staticmethod
+    def _read(folder: Path, load: Callable[[], Any]) -> Any:
+        try:
+            return load()
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+            raise InvalidRequest(f"{folder}: {error}") from error
+        except Exception as error:  # safetensors and tokenizers raise their own for damaged files
+            raise InvalidRequest(f"{folder}: {type(error).__name__}: {error}") from error
 
     def render(self, request: GenerationRequest) -> tuple[str, list[int]]:
         """The prompt as text and tokens.
@@ -71,7 +93,11 @@ class TorchModel:
             InvalidRequest: it is a conversation and the model has no chat template, or the template refuses it.
         """
         if request.prompt is not None:
-            return request.prompt, self.tokenizer(request.prompt)["input_ids"]
+            if wrong := next((each for each in request.prompt_ids if not 0 <= each < self.config.vocab_size), None):
+                raise InvalidRequest(
+                    f"token {wrong} in the prompt; this model's tokens are 0 to {self.config.vocab_size - 1}"
+                )
+            return request.prompt, list(request.prompt_ids) or self.tokenizer(request.prompt)["input_ids"]
         seam = new_seam()
         given = self._renderer.variables(request, seam)
         turns = given.messages
@@ -143,9 +169,11 @@ def _sentence_limit(folder: Path) -> int | None:
         return None
 
 
-def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
+def _ends(model: Any, tokenizer: Any, adapter: Path | None) -> tuple[int, ...]:
     found: set[int] = set()
     settings = getattr(model, "generation_config", None)
+    if adapter is not None and (adapter / "generation_config.json").is_file():
+        settings = transformers.GenerationConfig.from_pretrained(adapter, local_files_only=True)
     for value in (getattr(settings, "eos_token_id", None), tokenizer.eos_token_id):
         found |= set(value) if isinstance(value, list) else {value} if value is not None else set()
     return tuple(sorted(found))

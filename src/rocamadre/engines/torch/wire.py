@@ -49,6 +49,7 @@ def write_request(request: GenerationRequest) -> dict[str, Any]:
         | {"logit_bias": dict(request.sampling.logit_bias)},
         "logprobs": request.logprobs,
         "echo": request.echo,
+        "prompt_ids": list(request.prompt_ids),
         "tools": [(tool.name, tool.description, dict(tool.schema), tool.strict) for tool in request.tools],
         "tool_choice": (request.tool_choice.mode, request.tool_choice.name, request.tool_choice.parallel),
         "schema": request.schema,
@@ -71,6 +72,7 @@ def read_request(body: dict[str, Any]) -> GenerationRequest:
         schema=body["schema"],
         logprobs=body["logprobs"],
         echo=body["echo"],
+        prompt_ids=tuple(body["prompt_ids"]),
     )
 
 

@@ -27,10 +27,8 @@ def _lines(form: FormReport) -> list[str]:
     stop = "stops" if form.stops else "DOES NOT STOP at its end mark"
     lines = [f"  {mark} {form.name}: {same}; {decides}; {stop}"]
     if form.exact and form.divergences:
-        first = max(form.divergences, key=lambda divergence: divergence.gap_nats)
-        lines.append(
-            f"      widest gap where one parts {first.gap_nats:.2g} nats (noise reaches {form.gap_limit_nats:.2g})"
-        )
+        gap, noise = f"{form.widest_gap_nats:.2g}", f"{form.gap_limit_nats:.2g}"
+        lines.append(f"      widest gap where a token is another {gap} nats (noise reaches {noise})")
     if form.detail:
         lines.append(f"      {form.cause}: {form.detail}")
     return lines

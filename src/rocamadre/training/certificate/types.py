@@ -57,7 +57,8 @@ class FormReport:
         same_text: Prompts whose text after the chat template is the trainer's.
         same_ids: Prompts whose token ids are the trainer's.
         same_answers: Prompts answered with the trainer's tokens, all steps or up to the end mark.
-        divergences: Of the others.
+        divergences: The first of each of the others.
+        widest_gap_nats: Of all places where a token is another, also those behind the first.
         gap_limit_nats: A divergence at a smaller gap is numerical noise.
         deviation_nats: Root mean square of the difference of log-probabilities, over the likely tokens.
         deviation_limit_nats: For exact forms; see `noise.py`.
@@ -78,6 +79,7 @@ class FormReport:
     same_ids: int
     same_answers: int
     divergences: tuple[Divergence, ...]
+    widest_gap_nats: float
     gap_limit_nats: float
     deviation_nats: float
     deviation_limit_nats: float
