@@ -431,10 +431,8 @@ class Loop:
         needed += memory.RESERVE_BYTES
         if self._free_disk() >= needed and not at_least_once:
             return
-        reason = (
-            f"the disk is full: a checkpoint needs {figure(needed)}, {figure(self._free_disk())} are "
-            "free. It goes on when there is room"
-        )
+        free = "a write failed" if at_least_once else f"{figure(self._free_disk())} are free"
+        reason = f"the disk is full: a checkpoint needs {figure(needed)}, {free}. It goes on when there is room"
         self.note("paused", reason=reason, step=self.tally.step)
         while True:
             time.sleep(_PAUSE_S)

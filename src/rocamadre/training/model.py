@@ -70,6 +70,7 @@ def load_base(path: Path) -> Base:
     """
     tokenizer = open_tokenizer(path)
     attention.register()
+    transformers.utils.logging.disable_progress_bar()  # Nobody looks at a log of bars.
     model = _of_gguf(path) if path.is_file() else _of_directory(path)
     rows = model.get_input_embeddings().weight.shape[0]
     if tokenizer.tokens.get_vocab_size() > rows:

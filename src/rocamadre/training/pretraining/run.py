@@ -82,6 +82,7 @@ def run(folder: RunDir) -> Mapping[str, Any]:
     tokenizer = Tokenizer.from_file(str(home / "tokenizer.json"))
     train, validation = _tables(folder, spec, settings, home, reporter)
     attention.register()
+    transformers.utils.logging.disable_progress_bar()
     torch.manual_seed(settings.seed)
     module = make_model(spec.objective, shape, tokenizer).to(device)
     module.config.use_cache = False

@@ -26,7 +26,7 @@ class _Corrupted:
 
     def tokens(self, rows: Sequence[Indices]) -> int:
         """Tokens that are read."""
-        return int(sum(self.table.offsets[row + 1] - self.table.offsets[row] for row in rows))
+        return int(sum((self.table.offsets[row + 1] - self.table.offsets[row]).sum() for row in rows))
 
     def _texts(self, rows: Sequence[Indices]) -> list[tuple[Ids, np.random.Generator]]:
         chosen = np.concatenate(rows).tolist()
