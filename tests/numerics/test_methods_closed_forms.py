@@ -169,7 +169,7 @@ def test_ia3_scales_rows_and_columns(base, ids):
 
 
 def test_loreft_edits_within_its_subspace(base, ids):
-    method, module = prepare(base, "loreft", rank=3, first=2, layers=[1])
+    method, module = prepare(base, "loreft", rank=3, first=2, last=0, layers=[1])
     before = logits(load_base(base.path).model, ids)
     edit = stir(method, module).model.layers[1].edit
     rotation = edit.rotation.weight

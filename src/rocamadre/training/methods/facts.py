@@ -123,7 +123,7 @@ class LoreftSettings(BaseModel):
     )
     first: int = Field(default=4, ge=0, le=1024, description="Positions edited at the beginning of an input.")
     last: int = Field(
-        default=0, ge=0, le=1024, description="Positions edited at the end of each prompt, before the answer begins."
+        default=4, ge=0, le=1024, description="Positions edited at the end of each prompt, before the answer begins."
     )
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Of the edit, while training.")
 

@@ -178,12 +178,12 @@ def answer_mark(tokenizer: ModelTokenizer | None) -> tuple[int, ...]:
     """
     template = None if tokenizer is None else tokenizer.template
     if tokenizer is None or template is None:
-        raise InvalidRequest("`last` needs a model with a chat template, which says where a prompt ends; use `first`")
+        raise InvalidRequest("`last` needs a model with a chat template, which says where a prompt ends; set it to 0")
     turns = [Turn("user", "a")]
     open_, closed = template.render(turns, to_answer=True), template.render(turns, to_answer=False)
     mark = tokenizer.encode(open_.removeprefix(closed)) if open_.startswith(closed) else []
     if not mark:
-        raise InvalidRequest("`last`: the model's chat template begins answers with no mark of their own; use `first`")
+        raise InvalidRequest("`last`: the model's chat template begins answers with no mark of their own; set it to 0")
     return tuple(mark)
 
 
