@@ -21,6 +21,7 @@ from rocamadre.api.wire.routes import Router
 from rocamadre.core.settings import load_settings
 from rocamadre.testing.examples import Examples
 from rocamadre.testing.inprocess import ADDRESS, InProcessServer
+from rocamadre.testing.models import OwnModels
 
 MODELS = load_models()
 OPERATIONS = [(service, operation) for service in SERVICES for operation in MODELS[service]["operations"]]
@@ -190,7 +191,93 @@ def _async(client):
     return client("bedrock-runtime").start_async_invoke(**_new_async(client))["invocationArn"]
 
 
+def _custom_model(client):
+    """A custom model's ARN, registered for one test as its job would."""
+    return client.register(f"contract-{uuid4().hex[:12]}")
+
+
+def _source():
+    return {"s3DataSource": {"s3Uri": "s3://contract/model/"}}
+
+
+def _new_custom_model(client):
+    return {"modelName": f"contract-{uuid4().hex[:12]}", "modelSourceConfig": _source()}
+
+
+def _new_deployment(client):
+    return {"modelDeploymentName": f"contract-{uuid4().hex[:12]}", "modelArn": _custom_model(client)}
+
+
+def _deployment(client):
+    """A deployment's ARN, made for one test."""
+    return client("bedrock").create_custom_model_deployment(**_new_deployment(client))["customModelDeploymentArn"]
+
+
+def _updated_deployment(client):
+    arn = _deployment(client)
+    client.finish(arn)
+    return {"customModelDeploymentIdentifier": arn, "modelArn": _custom_model(client)}
+
+
+def _new_throughput(client):
+    return {"provisionedModelName": f"contract-{uuid4().hex[:12]}", "modelId": FAKE, "modelUnits": 1}
+
+
+def _throughput(client):
+    """Provisioned throughput's ARN, made for one test."""
+    return client("bedrock").create_provisioned_model_throughput(**_new_throughput(client))["provisionedModelArn"]
+
+
+def _new_import(client):
+    return {
+        "jobName": f"contract-{uuid4().hex[:12]}",
+        "importedModelName": f"contract-{uuid4().hex[:12]}",
+        "roleArn": "arn:aws:iam::123456789012:role/import",
+        "modelDataSource": _source(),
+    }
+
+
+def _import(client):
+    """An import job's ARN, made for one test."""
+    return client("bedrock").create_model_import_job(**_new_import(client))["jobArn"]
+
+
+def _new_copy(client):
+    return {"sourceModelArn": _custom_model(client), "targetModelName": f"contract-{uuid4().hex[:12]}"}
+
+
+def _copy(client):
+    """A copy job's ARN, made for one test."""
+    return client("bedrock").create_model_copy_job(**_new_copy(client))["jobArn"]
+
+
 WORKING = {
+    ("bedrock", "CreateCustomModel"): _new_custom_model,
+    ("bedrock", "GetCustomModel"): lambda client: {"modelIdentifier": _custom_model(client)},
+    ("bedrock", "ListCustomModels"): lambda client: {},
+    ("bedrock", "DeleteCustomModel"): lambda client: {"modelIdentifier": _custom_model(client)},
+    ("bedrock", "CreateCustomModelDeployment"): _new_deployment,
+    ("bedrock", "GetCustomModelDeployment"): lambda client: {"customModelDeploymentIdentifier": _deployment(client)},
+    ("bedrock", "ListCustomModelDeployments"): lambda client: {},
+    ("bedrock", "UpdateCustomModelDeployment"): _updated_deployment,
+    ("bedrock", "DeleteCustomModelDeployment"): lambda client: {"customModelDeploymentIdentifier": _deployment(client)},
+    ("bedrock", "CreateProvisionedModelThroughput"): _new_throughput,
+    ("bedrock", "GetProvisionedModelThroughput"): lambda client: {"provisionedModelId": _throughput(client)},
+    ("bedrock", "ListProvisionedModelThroughputs"): lambda client: {},
+    ("bedrock", "UpdateProvisionedModelThroughput"): lambda client: {
+        "provisionedModelId": _throughput(client),
+        "desiredProvisionedModelName": f"contract-{uuid4().hex[:12]}",
+    },
+    ("bedrock", "DeleteProvisionedModelThroughput"): lambda client: {"provisionedModelId": _throughput(client)},
+    ("bedrock", "CreateModelImportJob"): _new_import,
+    ("bedrock", "GetModelImportJob"): lambda client: {"jobIdentifier": _import(client)},
+    ("bedrock", "ListModelImportJobs"): lambda client: {},
+    ("bedrock", "GetImportedModel"): lambda client: {"modelIdentifier": client.register_imported()},
+    ("bedrock", "ListImportedModels"): lambda client: {},
+    ("bedrock", "DeleteImportedModel"): lambda client: {"modelIdentifier": client.register_imported()},
+    ("bedrock", "CreateModelCopyJob"): _new_copy,
+    ("bedrock", "GetModelCopyJob"): lambda client: {"jobArn": _copy(client)},
+    ("bedrock", "ListModelCopyJobs"): lambda client: {},
     ("bedrock", "CreateModelInvocationJob"): _new_batch,
     ("bedrock", "GetModelInvocationJob"): lambda client: {"jobIdentifier": _batch(client)},
     ("bedrock", "ListModelInvocationJobs"): lambda client: {},
@@ -260,6 +347,8 @@ def connect(live):
             )
         return clients[service]
 
+    models = OwnModels(live.platform)
+    make.register, make.register_imported, make.finish = models.custom, models.imported, models.finish
     return make
 
 

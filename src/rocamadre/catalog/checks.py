@@ -55,10 +55,12 @@ class CheckedFolder:
     Attributes:
         config: `config.json`.
         parameters: Weights in all tensors.
+        shapes: Of all tensors, by name.
     """
 
     config: dict[str, Any]
     parameters: int
+    shapes: dict[str, tuple[int, ...]]
 
 
 def choose_files(names: Iterable[str], *, wanted: str | None = None) -> list[str]:
@@ -174,7 +176,9 @@ def check_safetensors_folder(folder: Path) -> CheckedFolder:
         missing = sorted({check_name(value) for value in wanted.values()} - set(names))
         if missing:
             raise InvalidRequest(f"{INDEX} names files that are not there: {', '.join(missing[:5])}")
-    parameters = sum(read_safetensors_header(check_inside(folder, name)).parameters for name in names)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name in names:
+        shapes |= read_safetensors_header(check_inside(folder, name)).shapes
     read_object(folder, "tokenizer.json")
     template = template_in_config(read_object(folder, "tokenizer_config.json") or {})
     jinja = folder / "chat_template.jinja"
@@ -182,7 +186,7 @@ def check_safetensors_folder(folder: Path) -> CheckedFolder:
         template = _text(jinja)
     if template is not None:
         check_template(template)
-    return CheckedFolder(config, parameters)
+    return CheckedFolder(config, sum(map(math.prod, shapes.values())), shapes)
 
 
 def read_object(folder: Path, name: str) -> dict[str, Any] | None:

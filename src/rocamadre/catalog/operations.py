@@ -54,7 +54,9 @@ def resolve(ctx: Context, model_id: str) -> Resolved:
         return hit
     known = snapshot(ctx.platform)
     place = (ctx.account, ctx.region, model_id)
-    if (hit := memo.resolved.get(model_id) or memo.profiles.get(place)) is not None:
+    hit = memo.resolved.get(model_id) or memo.profiles.get(place)
+    # A job that moves a target to another model must not try the old one.
+    if hit is not None and not (hit.target_arn and BACKGROUND.get()):
         return hit
     if model_id.startswith("arn:"):
         return _resolve_arn(ctx, model_id)
@@ -170,7 +172,8 @@ def _from_target(ctx: Context, requested: str, target: Target) -> Resolved:
     """What an account's own model, deployment or provisioned throughput runs."""
     if target.state == "failed":
         raise InvalidRequest(f"{target.name or target.arn} could not be created: {target.reason}")
-    if target.state == "creating" and not BACKGROUND.get():  # The job that makes it tries it out.
+    made = target.facts is not None or target.runs
+    if target.state == "creating" and not (made and BACKGROUND.get()):  # The job that makes it tries it out.
         raise ModelNotReady(f"{target.name or target.arn} is still being created; try again in a moment")
     if target.runs:
         behind = resolve(ctx, target.runs)
@@ -179,7 +182,7 @@ def _from_target(ctx: Context, requested: str, target: Target) -> Resolved:
     else:
         model = target.model(ctx.platform.settings.home / "models")
         found = Resolved(requested, target.base_id, model, False, target_arn=target.arn, model_arn=target.arn)
-    if target.state != "ready":
+    if target.state != "ready" or BACKGROUND.get():
         return found
     return remember(memo_of(ctx.platform).profiles, (ctx.account, ctx.region, requested), found)
 

@@ -11,6 +11,7 @@ from rocamadre.catalog.cards import language_codes, read_card
 from rocamadre.catalog.checks import CheckedFolder, check_gguf, check_safetensors_folder, read_object
 from rocamadre.catalog.gguf_header import GgufHeader
 from rocamadre.catalog.rows import Facts
+from rocamadre.catalog.tensor_shapes import check_decoder_shapes
 from rocamadre.catalog.types import TRAINABLE
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.registry import Registry
@@ -85,6 +86,7 @@ def shape(folder: Path, names: list[str], wishes: Wishes) -> Shaped:
         return _gguf(folder, ggufs[0], check_gguf(folder / ggufs[0]), wishes)
     checked = check_safetensors_folder(folder)
     if _architecture(checked) in _EXPORTED:
+        check_decoder_shapes(checked.config, checked.shapes)
         try:
             return _exported(folder, checked, wishes)
         except InvalidRequest as error:

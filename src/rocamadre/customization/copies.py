@@ -36,7 +36,7 @@ from rocamadre.customization.models import (
     KIND as MODEL_KIND,
 )
 from rocamadre.customization.models import (
-    check_name_free,
+    announce_custom_model,
     custom_model_arn,
     fail_custom_model,
     register_custom_model,
@@ -77,7 +77,6 @@ def create_copy_job(
     now = ctx.platform.clock.now()
     with ctx.platform.sql.begin() as tx:
         source = runnable_model(tx, ctx.account, parsed.region, source_arn)
-        check_name_free(tx, ctx.account, ctx.region, target_name)
         arn = custom_model_arn(ctx.account, ctx.region, source.base_model_id)
         copy = replace(
             source,
@@ -107,7 +106,7 @@ def create_copy_job(
             created_at=now,
             echoed=dict(echoed or {}),
         )
-        insert_row(tx, copy)
+        announce_custom_model(tx, copy)
         insert_row(tx, job)
         add_tags(tx, arn, tags or {})
         ctx.platform.jobs.enqueue(tx, JobSpec(JOB_KIND, job.arn))

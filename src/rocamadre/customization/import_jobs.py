@@ -20,7 +20,7 @@ from rocamadre.catalog.host import LocalHost
 from rocamadre.catalog.pull import MANIFEST
 from rocamadre.catalog.rows import Facts
 from rocamadre.catalog.targets import IMPORTED as NO_BASE
-from rocamadre.catalog.targets import Target, change_target, delete_target, insert_target, select_target
+from rocamadre.catalog.targets import Target, change_target, delete_target, insert_target
 from rocamadre.core.errors import InvalidRequest, NotFound
 from rocamadre.customization.cards import write_card
 from rocamadre.customization.imports import JOB_KIND, KIND
@@ -33,6 +33,7 @@ from rocamadre.jobs.launchers.process import ProcessLauncher
 from rocamadre.jobs.rundir import RunDir, read_json, write_json
 from rocamadre.jobs.runner import JobKind, JobPlatform, Outcome, RunStopped, Step, Work
 from rocamadre.store.objects.protocol import ObjectInfo, parse_uri
+from rocamadre.store.sql.tags import forget_tags
 
 CHILD = "rocamadre.customization.import_child"
 _ROOM = 2.2
@@ -86,8 +87,8 @@ def place(work: Work) -> dict[str, Any]:
         target.parent.mkdir(parents=True, exist_ok=True)
         (run_dir(platform, job).work / "model").rename(target)
     with platform.sql.begin() as tx:
-        if select_target(tx, job.account, job.region, job.model_arn) is None:
-            insert_target(tx, _target(job, folder, facts))
+        delete_target(tx, job.model_arn)
+        insert_target(tx, _target(job, folder, facts))
     embeds = "EMBEDDING" in facts.output_modalities
     try_model(work, job.model_arn, account=job.account, region=job.region, embeds=embeds)
     write_card(target, _shown(work, job, facts))
@@ -105,9 +106,11 @@ def settle(tx: Connection, work: Work, outcome: Outcome) -> None:
     if outcome.end != "completed":
         reason = outcome.reason or "it was stopped"
     if reason:
-        delete_target(tx, job.model_arn)
         note_removals(tx, [folder_of(job)])
-        if job.kind != KIND:
+        if job.kind == KIND or gone:
+            delete_target(tx, job.model_arn)
+            forget_tags(tx, job.model_arn)
+        else:
             fail_custom_model(tx, job.model_arn, reason)
         change_row(tx, ImportJob, job.arn, status="Failed", message=reason[:2048], updated_at=now, ended_at=now)
     else:

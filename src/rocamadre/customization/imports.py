@@ -20,7 +20,7 @@ from rocamadre.customization.listing import in_time
 from rocamadre.customization.model_tables import delete_row, insert_row, note_removals, select_all, select_one
 from rocamadre.customization.model_types import CustomModel, ImportedModel, ImportJob
 from rocamadre.customization.models import KIND as CUSTOM_KIND
-from rocamadre.customization.models import check_name_free, custom_model_arn, insert_named, sweep
+from rocamadre.customization.models import announce_custom_model, custom_model_arn, insert_named, sweep
 from rocamadre.jobs.runner import JobSpec
 from rocamadre.store.objects.protocol import parse_uri
 from rocamadre.store.sql.tags import add_tags, forget_tags
@@ -123,8 +123,7 @@ def create_custom_model(
         created_at=job.created_at,
     )
     with ctx.platform.sql.begin() as tx:
-        check_name_free(tx, ctx.account, ctx.region, name)
-        insert_named(tx, model, "custom model")
+        announce_custom_model(tx, model)
         insert_row(tx, job)
         add_tags(tx, arn, tags or {})
         ctx.platform.jobs.enqueue(tx, JobSpec(JOB_KIND, job.arn))

@@ -51,19 +51,24 @@ from rocamadre.store.sql.tags import forget_tags
 KIND = "custom-model"
 NAME = re.compile(r"([0-9a-zA-Z][_-]?){1,63}")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,139}")
-_BASE = re.compile(r"[a-z0-9-]{1,63}\.[a-z0-9-]{1,63}(:[a-z0-9-]{1,63}){0,2}")
+_BASE = re.compile(r"[a-z0-9-]{1,63}\.[a-z0-9-]{1,63}")
 
 
 def custom_model_arn(account: str, region: str, base_id: str, model_id: str = "") -> str:
-    """The ARN of a new custom model.
+    """The ARN of a new custom model, in the one form that bedrock and bedrock-runtime both take.
 
     Args:
         account: Whose it will be.
         region: Where.
         base_id: The foundation model id behind it; `targets.IMPORTED` for none.
         model_id: The last part; a new one unless given.
+
+    >>> custom_model_arn("123456789012", "us-east-1", "rocamadre.roca-mini-v1:0", "abcdefghijkl")
+    'arn:aws:bedrock:us-east-1:123456789012:custom-model/rocamadre.roca-mini-v1/abcdefghijkl'
     """
-    first = base_id if _BASE.fullmatch(base_id) else IMPORTED
+    owner, _, name = base_id.partition(":")[0].lower().partition(".")
+    base = f"{owner}.{re.sub(r'[^a-z0-9-]', '-', name)}"
+    first = base if _BASE.fullmatch(base) else f"{IMPORTED}.model"
     return make_arn("bedrock", region, account, f"{KIND}/{first}/{model_id or short_id(12)}")
 
 
@@ -183,7 +188,8 @@ def register_custom_model(
         check_name_free(tx, account, region, name, maker=job_arn)
         insert_row(tx, model)
     else:  # CreateCustomModel and copies show it while it comes.
-        values = {field: getattr(model, field) for field in CustomModel.__slots__ if field != "created_at"}
+        kept = ("arn", "created_at")
+        values = {field: getattr(model, field) for field in CustomModel.__slots__ if field not in kept}
         change_row(tx, CustomModel, arn, **values)
     delete_target(tx, arn)
     shown = Facts(
@@ -323,6 +329,30 @@ def sweep(host: Host) -> None:
             forget_removal(tx, folder)
     for left in (host.settings.home / "models").glob(".removed-*"):  # of a removal that was cut off
         shutil.rmtree(left, ignore_errors=True)
+
+
+def announce_custom_model(tx: Connection, model: CustomModel) -> None:
+    """Show a model that is still being created.
+
+    Raises:
+        Conflict: the name is taken.
+    """
+    check_name_free(tx, model.account, model.region, model.name)
+    insert_named(tx, model, "custom model")
+    insert_target(
+        tx,
+        Target(
+            arn=model.arn,
+            account=model.account,
+            region=model.region,
+            kind=KIND,
+            id=model.id,
+            name=model.name,
+            state="creating",
+            reason="",
+            base_id=model.base_model_id,
+        ),
+    )
 
 
 def fail_custom_model(tx: Connection, arn: str, message: str) -> None:

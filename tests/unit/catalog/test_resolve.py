@@ -113,10 +113,6 @@ def test_an_unknown_id_is_refused_with_what_exists(ctx):
 @pytest.mark.parametrize(
     "arn",
     [
-        f"{HERE}:provisioned-model/abcdefabcdef",
-        f"{HERE}:custom-model/amazon.nova-lite-v1:0/abcdefabcdef",
-        f"{HERE}:custom-model-deployment/abcdefabcdef",
-        f"{HERE}:imported-model/abcdefabcdef",
         f"{HERE}:prompt/ABCDEFGHIJ:1",
         "arn:aws:sagemaker:us-east-1:123456789012:endpoint/x",
     ],
@@ -124,6 +120,20 @@ def test_an_unknown_id_is_refused_with_what_exists(ctx):
 def test_kinds_that_come_later_say_so(ctx, arn):
     with pytest.raises(NotBuilt, match="yet; give a model id"):
         resolve(ctx, arn)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "provisioned-model/abcdefabcdef",
+        "custom-model/amazon.nova-lite-v1/abcdefabcdef",
+        "custom-model-deployment/abcdefabcdef",
+        "imported-model/abcdefabcdef",
+    ],
+)
+def test_what_an_account_does_not_have_is_refused(ctx, resource):
+    with pytest.raises(UnknownModel, match=f"No {resource.partition('/')[0].replace('-', ' ')}"):
+        resolve(ctx, f"{HERE}:{resource}")
 
 
 @pytest.mark.parametrize("arn", ["arn:aws:bedrock:us-east-1:123456789012:guardrail/abc", "arn:aws:s3:::bucket"])

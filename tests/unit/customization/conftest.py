@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,10 @@ import pytest
 from botocore.config import Config
 
 from rocamadre.core.settings import load_settings
-from rocamadre.customization.models import custom_model_arn, register_custom_model
 from rocamadre.jobs.inline import InlineJobs
 from rocamadre.testing.inprocess import ADDRESS, InProcessServer
 from rocamadre.testing.jobs import inline_jobs
+from rocamadre.testing.models import OwnModels
 from rocamadre.testing.tiny import tiny_llama
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -78,34 +77,5 @@ def upload(server: InProcessServer) -> Callable[..., str]:
 @pytest.fixture
 def register(server: InProcessServer) -> Callable[..., str]:
     """`register("harbour")`: a custom model as a job would register it, answered for by the fake engine; its ARN."""
-
-    def make(name: str = "harbour", *, base_id: str = FAKE, base_arn: str = "", **values: Any) -> str:
-        home = server.platform.settings.home
-        arn = custom_model_arn(ACCOUNT, REGION, base_id)
-        folder = home / "models" / f"custom-{arn.rpartition('/')[2]}"
-        folder.mkdir(parents=True)
-        (folder / "model.gguf").write_bytes(b"weights")
-        known = {
-            "account": ACCOUNT,
-            "region": REGION,
-            "name": name,
-            "arn": arn,
-            "base_model_id": base_id,
-            "base_model_arn": base_arn or f"arn:aws:bedrock:{REGION}::foundation-model/{base_id}",
-            "customization_type": "FINE_TUNING",
-            "job_arn": "",
-            "folder": folder.name,
-            "file": "model.gguf",
-            "engine": "fake",
-            "options": {},
-            "size_bytes": 7,
-            "parameters": 1,
-            "context_length": 4096,
-            "facts": {"method": "lora", "metrics": {"loss": 0.5}},
-            "created_at": datetime.now(UTC),
-        }
-        with server.platform.sql.begin() as tx:
-            register_custom_model(tx, **known | values)
-        return arn
-
-    return make
+    models = OwnModels(server.platform)
+    return lambda name="harbour", **values: models.custom(name, **values)

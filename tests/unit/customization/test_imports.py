@@ -10,6 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 from safetensors.numpy import load_file, save_file
 
+from rocamadre.core.errors import InvalidRequest
+
 ASK = [{"role": "user", "content": [{"text": "Say hello"}]}]
 ROLE = "arn:aws:iam::123456789012:role/import"
 
@@ -149,8 +151,8 @@ BROKEN = {
     "no configuration": (drop("config.json"), "config.json"),
     "no tokenizer": (drop("tokenizer.json"), "tokenizer"),
     "torn weights": (cut_weights, "model.safetensors"),
-    "a wrong shape": (wrong_shape, "shape"),
-    "a tensor too few": (lacking_tensor, "q_proj"),
+    "a wrong shape": (wrong_shape, "up_proj.weight has the shape (7, 32); config.json asks for (64, 32)"),
+    "a tensor too few": (lacking_tensor, "lack the tensor model.layers.1.self_attn.q_proj.weight"),
     "own code": (
         edit_config(architectures=["EvilForCausalLM"], auto_map={"AutoModel": "evil.Evil"}),
         "code of its own",
@@ -162,24 +164,38 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_directory_fails_with_its_reason(server, bedrock, tiny, tmp_path, upload, jobs, case):
-    breaks, expected = BROKEN[case]
-    folder = tmp_path / "copy"
-    shutil.copytree(tiny, folder)
-    breaks(folder)
-    arn = start(bedrock, upload(folder))
+def test_broken_directories_fail_each_with_its_reason(server, bedrock, tiny, tmp_path, upload, jobs):
+    for case, (breaks, _) in BROKEN.items():
+        folder = tmp_path / case
+        shutil.copytree(tiny, folder)
+        breaks(folder)
+        start(bedrock, upload(folder, case.replace(" ", "-")), case.replace(" ", "-"))
     jobs.drain()
-    job = bedrock.get_model_import_job(jobIdentifier=arn)
-    assert job["status"] == "Failed"
-    assert expected in job["failureMessage"], job["failureMessage"]
-    assert "importedModelArn" not in job
+    for case, (_, expected) in BROKEN.items():
+        job = bedrock.get_model_import_job(jobIdentifier=f"import-{case.replace(' ', '-')}")
+        assert (job["status"], "importedModelArn" in job) == ("Failed", False), case
+        assert expected in job["failureMessage"], (case, job["failureMessage"])
     home = server.platform.settings.home
     assert list((home / "runs").glob("import-*")) == []
+    assert list((home / "models").glob("imported-*")) == []
     assert bedrock.list_imported_models()["modelSummaries"] == []
-    start(bedrock, upload(tiny, "whole"), "again")  # what was left is swept by the next one
+
+
+def test_a_model_that_cannot_answer_leaves_nothing(server, bedrock, tiny, upload, jobs, monkeypatch):
+    def fails(work, arn, **_):
+        raise InvalidRequest("the model does not answer: it is mute")
+
+    uri, models = upload(tiny), server.platform.settings.home / "models"
+    with monkeypatch.context() as patch:
+        patch.setattr("rocamadre.customization.import_jobs.try_model", fails)
+        arn = start(bedrock, uri)
+        jobs.drain()
+    assert "it is mute" in bedrock.get_model_import_job(jobIdentifier=arn)["failureMessage"]
+    assert len(list(models.glob("imported-*"))) == 1
+    start(bedrock, uri, "again")  # sweeps what was left
     jobs.drain()
-    assert len(list((home / "models").glob("imported-*"))) == 1
+    assert len(list(models.glob("imported-*"))) == 1
+    assert [each["modelName"] for each in bedrock.list_imported_models()["modelSummaries"]] == ["again"]
 
 
 def test_names_that_climb_and_sizes_beyond_the_limit(server, bedrock, tiny, upload, jobs):
