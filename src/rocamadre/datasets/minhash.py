@@ -71,6 +71,8 @@ def _shingles(text: str) -> npt.NDArray[np.uint64]:
     for place in range(SHINGLE):
         mixed = np.asarray(mixed * np.uint64(0x9E3779B97F4A7C15) + codes[place : place + count], np.uint64)
         mixed ^= mixed >> np.uint64(29)
+    # Once more, or the last letter would not reach the upper bits.
+    mixed = np.asarray(mixed * np.uint64(0x9E3779B97F4A7C15), np.uint64)
     return np.asarray(np.unique(mixed >> np.uint64(33)), np.uint64)
 
 
