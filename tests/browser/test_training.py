@@ -110,7 +110,7 @@ def test_ten_thousand_rows_are_looked_at_in_parts(tab, console):
     tab.settled()
     assert "10,000" in tab.page.locator(".figures").inner_text()
     assert tab.page.get_by_text("first 2,000 good records").is_visible()
-    assert tab.page.locator(".example").count() == 3
+    assert tab.page.locator(".sample").count() == 3
     tab.page.get_by_role("button", name="Next").last.click()
     tab.page.get_by_text("Example 4").wait_for()
     assert tab.page.evaluate("document.querySelectorAll('main *').length") < 800

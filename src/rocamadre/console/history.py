@@ -19,7 +19,10 @@ logger = logging.getLogger(__name__)
 EVERY_S = 5.0
 KEPT_S = 3600.0
 
-OWN_PATHS = ("GET /metrics", "GET /healthz", "GET /_rocamadre/", "GET /coverage.json")
+OWN_PATHS = (
+    "GET /metrics", "GET /healthz", "GET /coverage.json", "GET /_rocamadre/", "POST /_rocamadre/",
+    "DELETE /_rocamadre/",
+)  # fmt: skip
 """Operations that watch rather than work; they are not counted."""
 
 _LINE = re.compile(r"rocamadre_(\w+?)(?:\{(.*)\})? (\S+)(?: \d+)?$")

@@ -20,7 +20,8 @@ _MODEL = ATTRIBUTES["model"]
 _READ, _WRITTEN = ATTRIBUTES["input_tokens"], ATTRIBUTES["output_tokens"]
 
 # Whoever watches would push out what is watched.
-_WATCHING = ("GET /metrics", "GET /healthz", "GET /_rocamadre/", "GET /coverage.json")
+_WATCHING = ("GET /metrics", "GET /healthz", "GET /coverage.json")
+_OURS = " /_rocamadre/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class RecentTraces:
         root = spans[0]
         request = str(root.attributes.get(_REQUEST, ""))
         operation = str(root.attributes.get(_METHOD, ""))
-        if not request or operation.startswith(_WATCHING):
+        if not request or operation.startswith(_WATCHING) or _OURS in operation:
             return
         kept = _kept(spans, dropped, at, began_at=self._now() - (at - root.began))
         with self._lock:

@@ -57,7 +57,7 @@ def test_only_the_last_are_kept_newest_first_and_each_account_sees_its_own(recen
 
 
 def test_those_who_watch_are_not_watched(recent):
-    for path in ("GET /metrics", "GET /_rocamadre/traces", "GET /healthz"):
+    for path in ("GET /metrics", "GET /_rocamadre/traces", "POST /_rocamadre/tokenize", "GET /healthz"):
         request(1, operation=path)
     with span("job"):
         pass

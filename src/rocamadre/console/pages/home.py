@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from rocamadre.console.page import Page
+from rocamadre.console.pages.jobs import how_far, job_badge, job_page, kind_name
 from rocamadre.console.pages.models import model_page
 from rocamadre.console.pages.trials import trials
-from rocamadre.console.parts.elements import box, heading, link, tag, text
-from rocamadre.console.parts.figures import JOB_LOOKS, badge, figures
+from rocamadre.console.parts.elements import box, heading, icon, link, tag, text
+from rocamadre.console.parts.figures import badge, figures
 from rocamadre.console.parts.states import Region, empty, region
 
 _EVERY_S = 5.0
@@ -73,8 +75,7 @@ _NUMBERS = frozenset({"memory", "active", "waiting"})
 
 
 async def _jobs(page: Page) -> list[dict[str, Any]]:
-    answer = await page.api.call("bedrock", "list_model_invocation_jobs", maxResults=_JOBS_SHOWN)
-    found: list[dict[str, Any]] = answer["invocationJobSummaries"]
+    found: list[dict[str, Any]] = (await page.api.get(f"/_rocamadre/jobs?limit={_JOBS_SHOWN}"))["jobs"]
     return found
 
 
@@ -87,18 +88,17 @@ def _show_jobs(page: Page, jobs: list[dict[str, Any]]) -> None:
         for job in jobs:
             with box("list-item", name="li"):
                 with box("section tight"):
-                    tag("span", job["jobName"], classes="strong hostile")
-                    tag("span", f"{job['modelId'].rpartition('/')[2]} · {t.moment(job['submitTime'])} UTC",
-                        classes="faint small hostile")  # fmt: skip
+                    link(job["name"] or job["id"], job_page(job["id"]), classes="hostile")
+                    began = t.moment(datetime.fromisoformat(job["created_at"]))
+                    tag("span", f"{kind_name(page, job['kind'])} · {began} UTC", classes="faint small hostile")
                 with box("section tight end"):
-                    badge(job["status"], JOB_LOOKS.get(job["status"], "accent"))
-                    if "totalRecordCount" in job:
-                        done, total = job["processedRecordCount"], job["totalRecordCount"]
-                        tag(
-                            "span", t("home.records", done=t.number(done), total=t.number(total)), classes="faint small"
-                        )
-            if job.get("message"):
-                text(job["message"], classes="faint small hostile")
+                    job_badge(job["status"])
+                    tag("span", how_far(page, job)[1], classes="faint small")
+            if job["reason"]:
+                text(job["reason"], classes="faint small hostile")
+    with tag("a", classes="button quiet", href="/jobs"):
+        tag("span", t("job.back"))
+        icon("arrow")
 
 
 def _show_coverage(page: Page, coverage: dict[str, Any]) -> None:

@@ -134,8 +134,10 @@ class JobList:
         self._meters.clear()
         chosen = self._chosen()
         if not found["jobs"]:
-            hint = "training.none_hint" if self._kind else "jobs.none_fit" if chosen else "jobs.none_hint"
-            empty(t("jobs.none"), t(hint))
+            if self._kind:
+                empty(t("training.none"), t("training.none_hint"))
+            else:
+                empty(t("jobs.none"), t("jobs.none_fit" if chosen else "jobs.none_hint"))
         else:
             self._table(found["jobs"])
         with box("row"):

@@ -168,7 +168,7 @@ class _Preview:
         if not found["examples"]:
             empty(t("data.nothing"), t("data.nothing_hint"))
         for place, example in enumerate(found["examples"], self._first + 1):
-            with tag("article", classes="example", aria_label=t("data.example", number=place)):
+            with tag("article", classes="sample", aria_label=t("data.example", number=place)):
                 with box("row"):
                     tag("span", t("data.example", number=t.number(place)), classes="strong")
                     told = t("data.learned", trained=t.number(example["trained"]), all=t.number(example["tokens"]))

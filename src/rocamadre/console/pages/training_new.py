@@ -30,6 +30,9 @@ from rocamadre.console.parts.elements import (
 from rocamadre.console.parts.states import empty, failed, region
 from rocamadre.console.wish import TYPES, Wish, suggest_name, write_program
 
+_METHOD = "lora"
+_TOLD = ("full", "lora", "qlora", "prompt-tuning", "prefix-tuning", "ia3", "loreft")
+"""Methods that the catalogs describe; others are described by the server."""
 _FIRST = ("epochs", "learning_rate", "batch_size", "max_length")
 """Settings that everybody sees; the others are folded."""
 
@@ -101,7 +104,7 @@ class Wizard:
             type=kind if kind in TYPES else TYPES[0],
             training=query.get("training", "")[:1200] or next(iter(self._data), ""),
             validation=query.get("validation", "")[:1200],
-            method=method if method in self._methods else next(iter(self._methods)),
+            method=method if method in self._methods else _METHOD,
         )
 
     def _step(self, number: int, name: str, draw: Callable[[], None]) -> None:
@@ -172,8 +175,12 @@ class Wizard:
                     made.on("change", partial(self._choose_method, name), args=[])
                     with box("section tight"):
                         tag("span", facts["title"], classes="strong")
-                        tag("span", facts["trains"], classes="small")
-                        tag("span", facts["when"], classes="faint small")
+                        told = (
+                            t(f"methods.{name.replace('-', '_')}")
+                            if name in _TOLD
+                            else f"{facts['trains']}; {facts['when']}"
+                        )
+                        tag("span", told, classes="faint small")
         self._paper = text(self._methods[self._wish.method]["paper"], classes="faint small")
 
     def _choose_method(self, name: str, *_: Any) -> None:

@@ -25,6 +25,12 @@ _CHOOSE_THEME = f"""(event) => {{
 }}"""
 
 
+_SHOW_PLACE = """
+const place = document.querySelector(".place[aria-current]"), strip = place?.parentElement;
+if (strip) strip.scrollLeft = place.offsetLeft - (strip.clientWidth - place.clientWidth) / 2 - strip.offsetLeft;
+"""
+
+
 def build_layout(page: Page, entry: Entry | None) -> Tag:
     """Draw what surrounds a page.
 
@@ -55,6 +61,8 @@ def build_layout(page: Page, entry: Entry | None) -> Tag:
                 with tag("form", method="post", action="/logout"), tag("button", classes="button quiet", type="submit"):
                     icon("leave")
                     tag("span", t("layout.log_out"))
+    # On a narrow screen the places are a strip; the one that is open should be seen.
+    page.client.run_javascript(_SHOW_PLACE)
     main = box("main", name="main", id_="main", tabindex="-1")
     with main, box("title-row"):
         heading(page.t(f"{entry.name}.title") if entry else t("states.not_found"), level=1)
