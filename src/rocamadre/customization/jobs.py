@@ -10,8 +10,8 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -85,7 +85,7 @@ def train(work: Work) -> dict[str, Any]:
     losses = [result["validation_loss"]] if result.get("validation_loss") is not None else []
     facts = {"training_loss": result["loss"], "validation_losses": losses, "steps": result["steps"]}
     begun = next((event for event in folder.progress() if event.get("event") == "started"), {})
-    compared = [asdict(each) for each in compare(foreseen, {**result, "trainable": begun.get("trainable")})]
+    compared = [each._asdict() for each in compare(foreseen, {**result, "trainable": begun.get("trainable")})]
     _write_facts(work, {**facts, "trained_tokens": result["tokens"], "foreseen": compared})
     return result
 
@@ -132,7 +132,6 @@ def register(work: Work) -> dict[str, Any]:
         _write_facts(work, {"result_file": _keep_results(platform, job, folder)})
     base = base_of(platform, job)
     published = work.results["publish"]
-    path = str(published.get("path") or "")
     root = platform.settings.home / "models" / model_folder(job)
     try:
         with platform.sql.begin() as tx:
@@ -147,7 +146,7 @@ def register(work: Work) -> dict[str, Any]:
                 customization_type=job.type,
                 job_arn=job.arn,
                 folder=model_folder(job),
-                file=os.path.relpath(path, root) if path and os.path.abspath(path) != str(root) else "",
+                file=_file_of(published["path"], root),
                 engine=published["engine"],
                 options=published["options"],
                 size_bytes=published["size_bytes"],
@@ -218,6 +217,13 @@ def model_folder(job: Job) -> str:
 
 def _run(module: str, folder: RunDir, stop_requested: Callable[[], bool]) -> dict[str, Any]:
     return ProcessLauncher(os.environ).run(module, folder, stop_requested=stop_requested)
+
+
+def _file_of(path: str, root: Path) -> str:
+    """Where a model's weights are, seen from its folder: in it, or those of its base, wherever that is."""
+    if Path(path) == root:
+        return ""
+    return os.path.relpath(path, root) if Path(path).is_relative_to(root.parent) else path
 
 
 def _training_spec(platform: JobPlatform, job: Job, base: Model, folder: RunDir) -> dict[str, Any]:

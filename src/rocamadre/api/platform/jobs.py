@@ -289,8 +289,8 @@ async def _followed(ctx: Context, job: Job, paths: list[Path], *, follow: bool) 
     while True:
         # Asked before the reading: what was written before the end is read for certain.
         view = await asyncio.to_thread(customization.get_job, ctx, job.arn, wire=job.wire)
-        for path, place in places.items():
-            while piece := await asyncio.to_thread(_piece, path, place):
+        for path in paths:
+            while piece := await asyncio.to_thread(_piece, path, places[path]):
                 places[path] += len(piece)
                 yield piece
         if not follow or view.ended_at is not None:
