@@ -84,17 +84,16 @@ class PrefixSettings(BaseModel):
 
     model_config = _FIXED
     tokens: int = Field(default=20, ge=1, le=1000, description="Keys and values put before every layer's own.")
-    init: Literal["random", "text"] = Field(
-        default="random", description="`random` numbers, or what the base computes of `text` (needs no `projection`)."
+    init: Literal["random", "vocabulary", "text"] = Field(
+        default="vocabulary",
+        description="Small `random` numbers, or what the base computes of random `vocabulary` or of `text`.",
     )
     text: str = Field(default="", max_length=20000, description="For `init = text`: cut or repeated to `tokens`.")
-    projection: bool = Field(default=False, description="Train through a two-layer network that is dropped at the end.")
+    projection: bool = Field(default=False, description="Train a two-layer network whose output is added to them.")
     projection_width: int = Field(default=128, ge=1, le=16384, description="Width of that network.")
 
     @model_validator(mode="after")
-    def _fits(self) -> PrefixSettings:
-        if self.projection and self.init == "text":
-            raise ValueError("`init = text` gives the keys and values themselves; it goes without `projection`")
+    def _text_is_there(self) -> PrefixSettings:
         _check_text(self.init, self.text)
         return self
 
@@ -152,7 +151,8 @@ class MethodFacts:
         when: When to take it.
         paper: Where it comes from.
         settings: The model of its `method_settings`.
-        learning_rate: A peak to start from.
+        learning_rate: A peak to start from: what learned a dozen examples well in the embedded model of 7 million.
+        learning_rate_large: The same for models of billions of weights, from the papers.
         form: What it leaves.
         mergeable: Whether the result can be given the base's own shape, so that every engine runs it.
         packs: Whether several examples may share a row; otherwise the loop puts one example in each.
@@ -167,6 +167,7 @@ class MethodFacts:
     paper: str
     settings: type[BaseModel]
     learning_rate: float
+    learning_rate_large: float
     form: Form = "adapter"
     mergeable: bool = False
     packs: bool = True
@@ -184,7 +185,8 @@ FACTS: dict[str, MethodFacts] = {
             "much data, small models, a new language or domain",
             "Howard & Ruder 2018, arXiv:1801.06146",
             FullSettings,
-            learning_rate=2e-5,
+            learning_rate=5e-4,
+            learning_rate_large=2e-5,
             form="full",
             mergeable=True,
             served="by any engine",
@@ -196,7 +198,8 @@ FACTS: dict[str, MethodFacts] = {
             "the first to try: near full tuning, small files",
             "Hu et al. 2021, arXiv:2106.09685; Kalajdzievski 2023, arXiv:2312.03732; Liu et al. 2024, arXiv:2402.09353",
             LoraSettings,
-            learning_rate=2e-4,
+            learning_rate=3e-3,
+            learning_rate_large=2e-4,
             mergeable=True,
             served="merged by any engine; unmerged beside its base (not DoRA)",
         ),
@@ -207,7 +210,8 @@ FACTS: dict[str, MethodFacts] = {
             "the base does not fit into memory otherwise",
             "Dettmers et al. 2023, arXiv:2305.14314",
             QloraSettings,
-            learning_rate=2e-4,
+            learning_rate=3e-3,
+            learning_rate_large=2e-4,
             mergeable=True,
             served="merged into the dequantised base, by any engine",
         ),
@@ -218,7 +222,8 @@ FACTS: dict[str, MethodFacts] = {
             "a large base, one narrow task, a file of kilobytes",
             "Lester et al. 2021, arXiv:2104.08691",
             PromptSettings,
-            learning_rate=3e-2,
+            learning_rate=1e-1,
+            learning_rate_large=3e-2,
         ),
         MethodFacts(
             "prefix-tuning",
@@ -227,7 +232,8 @@ FACTS: dict[str, MethodFacts] = {
             "as prompt tuning, with more room to learn",
             "Li & Liang 2021, arXiv:2101.00190",
             PrefixSettings,
-            learning_rate=1e-2,
+            learning_rate=2e-1,
+            learning_rate_large=1e-2,
             packs=False,
             checkpoints=False,
         ),
@@ -238,7 +244,8 @@ FACTS: dict[str, MethodFacts] = {
             "little data; the fewest weights of all that merge",
             "Liu et al. 2022, arXiv:2205.05638",
             Ia3Settings,
-            learning_rate=3e-3,
+            learning_rate=5e-2,
+            learning_rate_large=3e-3,
             mergeable=True,
             served="merged by any engine",
         ),
@@ -249,7 +256,8 @@ FACTS: dict[str, MethodFacts] = {
             "little data, few weights; edits states instead of weights",
             "Wu et al. 2024, arXiv:2404.03592",
             LoreftSettings,
-            learning_rate=1e-3,
+            learning_rate=2e-2,
+            learning_rate_large=1e-3,
         ),
     )
 }

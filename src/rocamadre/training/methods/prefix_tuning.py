@@ -3,7 +3,7 @@
 They are put into the cache, which layers that compute their activations again do without: gradient checkpointing would
 silently train nothing, and is refused.
 
-Source: Li & Liang 2021, arXiv:2101.00190.
+Source: Li & Liang 2021, arXiv:2101.00190; section 7.4 finds that real activations are the better start.
 """
 
 from __future__ import annotations
@@ -42,27 +42,34 @@ class Prefix(nn.Module):
     """Keys and values of virtual tokens.
 
     Args:
-        values: (tokens, 2 · layers · key heads · head size): for each layer keys, then values. With a projection,
-            instead, what enters it: (tokens, key heads · head size).
+        start: (tokens, 2 · layers · key heads · head size): for each layer keys, then values.
         heads: Key heads.
-        projection: The network that makes them, or None.
+        projection_width: Of the network that is trained in their place and added to `start`; 0: they are trained.
     """
 
-    def __init__(self, values: Tensor, *, heads: int, projection: nn.Module | None = None) -> None:
+    def __init__(self, start: Tensor, *, heads: int, projection_width: int = 0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(values.clone())
-        self.projection = projection
-        self.heads = heads
+        self.heads, self.count = heads, start.shape[0]
+        self.projection: nn.Module | None = None
+        if projection_width:
+            last = nn.Linear(projection_width, start.shape[1])
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            self.register_buffer("start", start.clone())
+            self.weight = nn.Parameter(torch.randn(self.count, projection_width))
+            self.projection = nn.Sequential(nn.Linear(projection_width, projection_width), nn.Tanh(), last)
+        else:
+            self.weight = nn.Parameter(start.clone())
 
     @property
     def values(self) -> Tensor:
         """Keys and values as they are saved, whatever makes them."""
-        made: Tensor = self.weight if self.projection is None else self.projection(self.weight)
+        made: Tensor = self.weight if self.projection is None else self.start + self.projection(self.weight)
         return made
 
     def fill(self, cache: Any, *, layers: int, rows: int, dtype: torch.dtype) -> None:
         """Put them into an empty cache, for each of `rows`."""
-        shaped = self.values.to(dtype).view(self.weight.shape[0], layers, 2, self.heads, -1).permute(1, 2, 3, 0, 4)
+        shaped = self.values.to(dtype).view(self.count, layers, 2, self.heads, -1).permute(1, 2, 3, 0, 4)
         for layer, (keys, values) in enumerate(shaped):
             cache.update(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1), layer)
 
@@ -85,20 +92,16 @@ class PrefixTuning(MethodBase):
         _check_model(model)
         layers, heads, size = _shape(model)
         like = model.get_input_embeddings().weight
-        projection = None
+        width = settings.projection_width if settings.projection else 0
         with seeded(seed):
             if settings.init == "text":
-                start = _of_text(model, ids_of_text(settings.text, tokenizer, count=settings.tokens))
-            elif settings.projection:
-                start = torch.randn(settings.tokens, heads * size)
-                projection = nn.Sequential(
-                    nn.Linear(heads * size, settings.projection_width),
-                    nn.Tanh(),
-                    nn.Linear(settings.projection_width, layers * 2 * heads * size),
-                ).to(like)
+                start = _computed(model, ids_of_text(settings.text, tokenizer, count=settings.tokens))
+            elif settings.init == "vocabulary":
+                start = _computed(model, torch.randint(like.shape[0], (settings.tokens,)))
             else:
                 start = torch.randn(settings.tokens, layers * 2 * heads * size) * _SPREAD
-        return _put_on(model, Prefix(start.to(like), heads=heads, projection=projection), settings)
+            prefix = Prefix(start.cpu(), heads=heads, projection_width=width)
+        return _put_on(model, prefix.to(like), settings)
 
     def save(self, module: nn.Module, folder: Path) -> None:
         """Write an adapter directory in PEFT's form; a projection has done its work and is not in it."""
@@ -106,7 +109,7 @@ class PrefixTuning(MethodBase):
         layers, heads, size = _shape(module)
         config = peft.PrefixTuningConfig(
             task_type=peft.TaskType.CAUSAL_LM,
-            num_virtual_tokens=prefix.weight.shape[0],
+            num_virtual_tokens=prefix.count,
             token_dim=heads * size,
             num_layers=layers,
             num_attention_heads=heads,
@@ -147,7 +150,7 @@ def _put(decoder: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[t
     if arguments.get("segments") is not None:
         raise InvalidRequest("prefix tuning needs one example per row: turn `packing` off")
     first = seen(arguments) == 0
-    shift(arguments, prefix.weight.shape[0], first=first, queries=False)
+    shift(arguments, prefix.count, first=first, queries=False)
     if first:
         given = arguments.get("input_ids")
         given = arguments["inputs_embeds"] if given is None else given
@@ -194,8 +197,8 @@ def _shape(model: Any) -> tuple[int, int, int]:
     return int(config.num_hidden_layers), heads, size
 
 
-def _of_text(model: Any, ids: Tensor) -> Tensor:
-    """What the base computes for a text: (tokens, 2 · layers · key heads · head size)."""
+def _computed(model: Any, ids: Tensor) -> Tensor:
+    """What the base computes of tokens: (tokens, 2 · layers · key heads · head size)."""
     cache, trains = DynamicCache(config=model.config), model.training
     model.eval()
     with torch.no_grad():

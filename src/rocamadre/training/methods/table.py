@@ -20,8 +20,8 @@ MARKS = {name: (f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n") for name
 def methods_table() -> str:
     """Markdown: a row per method."""
     lines = [
-        "| method | | what is trained | when | first learning rate | merges | packs | served |",
-        "|---|---|---|---|---|---|---|---|",
+        "| method | | what is trained | when | first learning rate | of billions | merges | packs | served |",
+        "|---|---|---|---|---|---|---|---|---|",
         *(_method(facts) for facts in FACTS.values()),
     ]
     return "\n".join(lines) + "\n"
@@ -58,6 +58,7 @@ def _method(facts: MethodFacts) -> str:
         facts.trains,
         facts.when,
         f"{facts.learning_rate:g}",
+        f"{facts.learning_rate_large:g}",
         "yes" if facts.mergeable else "no",
         "yes" if facts.packs else "no",
         facts.served,

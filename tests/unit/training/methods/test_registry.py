@@ -41,7 +41,6 @@ def test_settings_are_checked_without_torch():
         ("qlora", {"block_size": 100}, "64, 128, 256 or 512"),
         ("prompt-tuning", {"init": "text"}, "`text` goes with `init = text`"),
         ("prefix-tuning", {"text": "Hello"}, "`text` goes with `init = text`"),
-        ("prefix-tuning", {"init": "text", "text": "Hello", "projection": True}, "without `projection`"),
         ("ia3", {"attention": False, "feedforward": False}, "nothing is trained"),
         ("loreft", {"first": 0, "last": 0}, "nothing is trained"),
         ("loreft", {"layers": [1, 1]}, "each once"),
