@@ -19,6 +19,7 @@ from rocamadre.store.objects.protocol import ObjectStore, parse_uri
 MOST_RECORD_BYTES = 16 << 20
 _ENDINGS = (".json.gz", ".json", ".jsonl", ".jsonl.gz")
 _LARGE = "/data/"
+_ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 
 
 def read_logs(store: ObjectStore, job: Job, source: Source) -> Iterator[Prompt | Chat]:
@@ -75,21 +76,20 @@ def turns_of(body: Any) -> tuple[Turn, ...]:
     """A request's conversation, in whichever family's form; empty where there is none, or it holds more than text."""
     if not isinstance(body, Mapping):
         return ()
-    for name in ("inputText", "prompt"):
-        if isinstance(text := body.get(name), str) and text.strip():
+    for member in ("inputText", "prompt"):
+        if isinstance(text := body.get(member), str) and text.strip():
             return (Turn("user", text),)
     found: list[Turn] = []
     if (system := _text(body.get("system"))).strip():
         found.append(Turn("system", system))
     messages = body.get("messages")
     for message in messages if isinstance(messages, Sequence) else ():
-        role, text = (message.get("role"), _text(message.get("content"))) if isinstance(message, Mapping) else ("", "")
-        name: Role | None = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}.get(
-            role  # type: ignore[arg-type]  # any value may be looked up
-        )  # type: ignore[assignment]
-        if name is None or not text.strip() or (name == "system" and found):
+        if not isinstance(message, Mapping):
             return ()
-        found.append(Turn(name, text))
+        role, text = _ROLES.get(str(message.get("role"))), _text(message.get("content"))
+        if role is None or not text.strip() or (role == "system" and found):
+            return ()
+        found.append(Turn(role, text))
     return tuple(found)
 
 

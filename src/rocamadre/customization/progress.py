@@ -76,7 +76,7 @@ def progress_of(home: Path, job: Job) -> JobProgress:
     events = folder.progress()
     steps, validations = curves(events)
     last: Mapping[str, Any] = steps[-1] if steps else {}
-    begun = next((event for event in reversed(events) if event.get("event") in _BEGINNINGS), {})
+    begun: Mapping[str, Any] = next((event for event in reversed(events) if event.get("event") in _BEGINNINGS), {})
     total = int(begun.get("steps", 0))
     state, reason = _state(job, folder, events)
     return JobProgress(
@@ -107,7 +107,9 @@ def _state(job: Job, folder: RunDir, events: Sequence[Mapping[str, Any]]) -> tup
     if (folder.path / PUBLISH / "spec.json").exists():
         return "publishing", ""
     # What a run says while it works on ends its pause.
-    last = next((event for event in reversed(events) if event.get("event") not in ("warning", "checkpoint")), {})
+    last: Mapping[str, Any] = next(
+        (event for event in reversed(events) if event.get("event") not in ("warning", "checkpoint")), {}
+    )
     if last.get("event") == "paused":
         return "paused", str(last.get("reason", ""))
     return "training", ""

@@ -240,15 +240,23 @@ def _found(ctx: Context, name: str) -> View:
         NotFound: there is none.
     """
     views = [kind.view(each) for kind in KINDS.values() for each in kind.find(ctx)]
-    for same in (
-        lambda view: view.id == name,
-        lambda view: view.id.rpartition("/")[2] == name,
-        lambda view: view.name == name,
-    ):
-        found = [view for view in views if same(view)]
+    for called in (_by_id, _by_end, _by_name):
+        found = [view for view in views if called(view) == name]
         if found:
             return max(found, key=lambda view: view.created_at)
     raise NotFound(f"no job {name[:200]!r} in account {ctx.account}, region {ctx.region}; `roca jobs list` shows them")
+
+
+def _by_id(view: View) -> str:
+    return view.id
+
+
+def _by_end(view: View) -> str:
+    return view.id.rpartition("/")[2]
+
+
+def _by_name(view: View) -> str:
+    return view.name
 
 
 def _shown(ctx: Context, view: View, *, curves: bool = False) -> dict[str, Any]:
