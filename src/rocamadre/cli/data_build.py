@@ -80,7 +80,7 @@ def build(session: Session, /, as_json: bool, **options: Any) -> None:
         return
     for reason, count in facts.get("dropped", {}).items():
         click.echo(f"  {count} × dropped: {reason}", err=True)
-    click.echo(f"{len(examples)} records: {label}")
+    click.echo(f"{len(examples)} record{'' if len(examples) == 1 else 's'}: {label}")
 
 
 def _from_tables(session: Session, options: dict[str, Any]) -> tuple[str, list[Example], dict[str, Any]]:

@@ -238,7 +238,7 @@ class Scripted:
             return Answer(f"New task: {prompt.rsplit(chr(10), 1)[-1]} Mention {chance.choice(SUBJECTS)} too.", True)
         if prompt.startswith("Do these two"):
             return Answer("Different.", True)
-        if chance.random() < 0.2:
+        if chance.random() < 0.35:
             return Answer("I'm sorry, I cannot help with that.", True)
         return Answer(f"One can say much of it, first {chance.choice(SUBJECTS)}.", True)
 

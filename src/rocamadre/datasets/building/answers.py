@@ -10,6 +10,7 @@ _REFUSALS = re.compile(
     r"(?i)\b(?:as an ai|as a language model|i(?:'m| am) (?:just )?an? (?:ai|language model)|"
     r"i (?:cannot|can't|am unable to) (?:help|assist|answer|do|provide|fulfil)|i'?m sorry|"
     r"i don'?t have (?:access|the ability)|como (?:un )?modelo de lenguaje|como (?:um )?modelo de linguagem|"
+    r"the documents do not answer|los documentos no responden|os documentos não respondem|"
     r"lo siento|desculpe|no puedo (?:ayudar|responder)|não posso (?:ajudar|responder))\b"
 )
 _LEFTOVERS = re.compile(r"(?im)^\s*(?:task|instruction|input|output|example|tarea|tarefa)\s*\d*\s*:")
