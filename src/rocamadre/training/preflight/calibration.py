@@ -42,7 +42,7 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         forward_flop_s: The same, of passes that nothing is learned from.
         step_s: Seconds of an optimiser step, clipping included.
         start_s: From the start of the process until the first pass.
-        framework_bytes: Memory before there was a model.
+        framework_bytes: Memory of the libraries and the tokenizer, without the weights.
         precision: Of matrix products, as it was chosen here.
         trained_parameters: As the method counts them.
         points: Tokens and seconds of the passes that were measured.

@@ -50,9 +50,9 @@ def _measure(spec: dict[str, Any]) -> dict[str, Any]:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     method, own = make_method(settings.method), check_settings(settings.method, settings.method_settings)
-    framework_bytes = psutil.Process().memory_info().rss
     path = Path(spec["base"])
     base, shape = load_base(path), read_shape(path)
+    framework_bytes = psutil.Process().memory_info().rss - 4 * shape.parameters
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     module = method.prepare(base.model.to(device), own, seed=settings.seed, tokenizer=base.tokenizer)
     chosen = precision.choose(settings.precision, width=shape.hidden, inner=shape.inner, device=device)

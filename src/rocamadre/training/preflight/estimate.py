@@ -15,7 +15,7 @@ from rocamadre.core.errors import InvalidRequest
 from rocamadre.engines.memory import available_bytes
 from rocamadre.training.methods.registry import check_settings, facts_of
 from rocamadre.training.preflight.calibration import Rate
-from rocamadre.training.preflight.memory import FP32, FRAMEWORK_BYTES, Memory, process_memory
+from rocamadre.training.preflight.memory import FP32, FRAMEWORK_BYTES, PEFT_BYTES, Memory, process_memory
 from rocamadre.training.preflight.shape import ModelShape
 from rocamadre.training.preflight.trained import Trained, trained
 from rocamadre.training.preflight.work import forward_pass_flops, pass_flops
@@ -29,6 +29,7 @@ desktops above (some 15)."""
 MEMORY_BAR, TIME_BAR = 0.20, 0.30
 """How far a prediction may be off."""
 
+_WITHOUT_PEFT = frozenset({"full", "loreft"})
 _CHECKPOINT_EVERY_S = 30.0
 _DISK_BYTES_PER_S = 150e6
 """Written, flushed and hashed; an assumption."""
@@ -192,7 +193,7 @@ def estimate(
         half=chosen == "bf16",
         four_bits=settings.method == "qlora",
         shares=settings.processes if settings.strategy == "fsdp" else 1,
-        framework_bytes=rate.framework_bytes if rate else FRAMEWORK_BYTES,
+        framework_bytes=rate.framework_bytes if rate else _framework_bytes(settings.method),
     )
     disk = _disk(shape, moved, settings, form=facts.form, mergeable=facts.mergeable)
     training_s, total_s = _seconds(shape, moved, work, settings, rate)
@@ -238,6 +239,10 @@ def aws_cost(model_id: str, tokens: float) -> AwsCost:
         found.storage,
         f"{found.training:g} USD per million tokens of {found.id}, by our tokens",
     )
+
+
+def _framework_bytes(method: str) -> float:
+    return FRAMEWORK_BYTES + (0 if method in _WITHOUT_PEFT else PEFT_BYTES)
 
 
 def _seconds(

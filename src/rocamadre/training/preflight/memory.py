@@ -13,8 +13,9 @@ from rocamadre.training.preflight.shape import ModelShape
 from rocamadre.training.preflight.trained import Trained
 
 FP32 = 4
-FRAMEWORK_BYTES = 620_000_000
-"""Of a process with torch, transformers and peft loaded, before it has a model; where it was not measured."""
+FRAMEWORK_BYTES, PEFT_BYTES = 390_000_000, 60_000_000
+"""Of a process with torch, transformers and a tokenizer, before it has a model, and of peft beside them; where it was
+not measured."""
 
 LOGITS_BYTES = 3 * (1 << 22) * FP32
 """Chunk of logits, its copy, and what comes of them; see `training.head`."""
@@ -92,7 +93,7 @@ def process_memory(
     half: bool = False,
     four_bits: bool = False,
     shares: int = 1,
-    framework_bytes: float = FRAMEWORK_BYTES,
+    framework_bytes: float = FRAMEWORK_BYTES + PEFT_BYTES,
 ) -> Memory:
     """Bytes of one process of a run.
 
