@@ -5,6 +5,10 @@ import sys
 import pytest
 
 from rocamadre.cli import models, output
+from rocamadre.cli.session import Session
+from rocamadre.cli.store import local_host
+from rocamadre.customization.cards import write_model_card
+from rocamadre.testing.models import OwnModels
 
 
 def test_list_and_show(roca):
@@ -14,6 +18,28 @@ def test_list_and_show(roca):
     assert roca("models", "show", "fake", "--json").json["id"] == "rocamadre.fake-v1:0"
     assert "TEXT" in roca("models", "show", "fake").out
     assert roca("models", "show", "nope").code == 4
+
+
+def test_models_of_accounts(roca, home):
+    with local_host(Session(home)) as host:
+        mine = OwnModels(host)
+        arn, imported = mine.custom("harbour"), mine.imported("brought")
+        theirs = OwnModels(host, account="210987654321").custom("harbour")
+        write_model_card(host.sql, home / "models", arn)
+    listed = {model["id"]: model for model in roca("models", "list", "--json").json}
+    assert (listed[arn]["account"], listed[theirs]["account"]) == ("123456789012", "210987654321")
+    assert listed[imported]["source"] == "imported"
+    assert "brought" in roca("models", "list").out
+    shown = roca("models", "show", arn)
+    assert shown.out.startswith("# harbour\n")
+    assert "- loss: 0.5" in shown.out
+    assert roca("models", "show", arn, "--json").json["facts"]["method"] == "lora"
+    ambiguous = roca("models", "rm", "harbour")
+    assert (ambiguous.code, theirs in ambiguous.err) == (1, True)
+    assert roca("models", "rm", theirs).code == 0
+    assert roca("models", "rm", "harbour", "--json").json == {"id": arn}
+    assert roca("models", "rm", "brought").code == 0
+    assert not list((home / "models").glob("*-*"))
 
 
 def test_aliases(roca):

@@ -52,6 +52,22 @@ def test_it_answers_by_arn_name_and_openai_id(server, runtime, register):
         assert json.loads(answer.body)["choices"][0]["message"]["content"]
 
 
+def test_openai_lists_and_deletes_it(server, register):
+    arn = register()
+    name = fine_tuned_name(arn, "fake", "harbour")
+
+    def send(method, path):
+        headers = OPEN_CREDENTIAL | {"authorization": "Bearer testing"}
+        answer = server.send(WireRequest(method, path.encode(), b"", {}, b""), headers)
+        return answer.status, json.loads(answer.body)
+
+    assert name in [each["id"] for each in send("GET", "/v1/models")[1]["data"]]
+    assert send("GET", f"/v1/models/{name}")[1]["id"] == name
+    assert send("DELETE", "/v1/models/rocamadre.fake-v1:0")[0] == 400
+    assert send("DELETE", f"/v1/models/{name}") == (200, {"id": name, "object": "model", "deleted": True})
+    assert send("GET", f"/v1/models/{name}")[0] == 404
+
+
 def test_others_do_not_see_it(connect, register):
     arn = register()
     for options in ({"key": "210987654321"}, {"region": "eu-west-1"}):

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -150,6 +151,41 @@ def test_idle_engine_is_unloaded_and_comes_back(plan, tmp_path):
         await drain(engine)
 
     in_pool(body, tmp_path, keep_alive_s=0.1)
+    assert len(plan["made"]) == 2
+
+
+def test_a_dedicated_engine_stays_while_it_is_wanted(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr("rocamadre.engines.pool._JANITOR_S", 0.02)
+    plan["process"], wanted = True, {"mine"}
+
+    async def body(pool):
+        pool._wanted = wanted.__contains__
+        await drain(await pool.engine(replace(spec("mine", slots=3, memory=1), dedicated=True)))
+        used = pool.status()[0].memory_bytes
+        with pytest.raises(InvalidRequest, match="needs about"):
+            await pool.engine(spec("new", memory=100_000_000 - used // 2))  # it makes no room
+        await asyncio.sleep(0.3)
+        assert [line.model_id for line in pool.status()] == ["mine"]
+        wanted.clear()
+        await until(lambda: not pool.status())
+
+    in_pool(body, tmp_path, keep_alive_s=0.1, replicas=2, memory_limit_bytes=100_000_000)
+    assert [runner.slots for runner in plan["made"]] == [3]
+
+
+def test_requests_at_work_are_answered_when_the_model_changes(plan, tmp_path):
+    plan["gate"] = asyncio.Event()
+
+    async def body(pool):
+        task = asyncio.create_task(drain(await pool.engine(spec(version=1))))
+        await until(lambda: plan["made"][0].served)
+        await pool.engine(spec(version=2))
+        assert not plan["made"][0].stopped
+        plan["gate"].set()
+        assert len(await task) == 2
+        await until(lambda: plan["made"][0].stopped)
+
+    in_pool(body, tmp_path)
     assert len(plan["made"]) == 2
 
 
