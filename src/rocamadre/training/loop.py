@@ -370,11 +370,14 @@ class Loop:
         pace, tally, order = self.pace, self.tally, self.validation.order
         self.module.eval()
         rows = order.rows(0, order.per_epoch)
-        passes = range(0, len(rows), pace.batch_size)
+        starts = range(0, len(rows), pace.batch_size)
         total = 0.0
-        for start in list(passes)[self.group.rank :: self.group.size]:
+        for turn in range(0, len(starts), self.group.size):
+            index = turn + self.group.rank
+            start = starts[index if index < len(starts) else 0]  # All compute in every turn, or shared weights wait.
             with torch.autocast(self._device.type, torch.bfloat16, enabled=pace.bf16):
-                total += float(self.validation.loss(self.module, rows[start : start + pace.batch_size]))
+                found = float(self.validation.loss(self.module, rows[start : start + pace.batch_size]))
+            total += found if index < len(starts) else 0.0
         loss_nats = self.group.add(total) / self.validation.learned(rows)
         tally.validation_loss = loss_nats
         self.note("validation", step=tally.step, loss=loss_nats)

@@ -16,7 +16,8 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -36,6 +37,7 @@ from rocamadre.training.settings import TrainingSettings
 
 _PATIENCE = timedelta(days=30)
 """Ranks wait for rank 0 while it waits for room on the disk."""
+_LOOK_S = 0.5
 _SHARDED_METHODS = ("full", "lora")
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
@@ -135,10 +137,13 @@ def joined(folder: RunDir, settings: TrainingSettings) -> Iterator[Together]:
     else:
         meeting, others = Path(os.environ["ROCA_MEETING"]), []
         _end_with_parent()
+    watch = _Watch(others)
     try:
+        watch.start()
         dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=size, timeout=_PATIENCE)
         yield Together(rank, size, sharded=settings.strategy == "fsdp")
     finally:
+        watch.over.set()
         if dist.is_initialized():
             dist.destroy_process_group()
         for process in others:
@@ -146,6 +151,27 @@ def joined(folder: RunDir, settings: TrainingSettings) -> Iterator[Together]:
             process.wait()
         if rank == 0:
             meeting.unlink(missing_ok=True)
+
+
+class _Watch(threading.Thread):
+    """Ends this process when one of the others has died: it would wait for that one for ever.
+
+    The launcher then starts the run again, from its newest checkpoint.
+    """
+
+    def __init__(self, others: Sequence[subprocess.Popen[bytes]]) -> None:
+        super().__init__(daemon=True)
+        self._others = others
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        """Look now and then."""
+        while not self.over.wait(_LOOK_S):
+            for process in self._others:
+                if process.poll() and not self.over.is_set():
+                    sys.stderr.write(f"process {process.pid} of the run ended with {process.returncode}\n")
+                    sys.stderr.flush()
+                    os._exit(1)
 
 
 def _start(folder: RunDir, rank: int, meeting: Path) -> subprocess.Popen[bytes]:
