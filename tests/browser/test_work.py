@@ -66,9 +66,13 @@ def test_a_logged_call_leads_to_its_trace(tab, console, wait):
     bedrock.put_model_invocation_logging_configuration(loggingConfig={"s3Config": {"bucketName": "traced-calls"}})
     try:
         request = ask(console, "iris")["ResponseMetadata"]["RequestId"]
-        wait(lambda: s3.list_objects_v2(Bucket="traced-calls").get("Contents"))
-        tab.open("/activity/calls?find=iris")
-        tab.settled()
+
+        def arrived():
+            tab.open("/activity/calls?find=iris")
+            tab.settled()
+            return tab.page.locator("tbody a").count() == 1
+
+        wait(arrived)
         tab.page.locator("tbody a").first.click()
         tab.page.wait_for_url("**at=*")
         tab.page.get_by_role("link", name="Where its time went").click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -143,7 +144,7 @@ def job_curves(page: Page, progress: dict[str, Any]) -> None:
     steps = float(progress.get("steps") or 0)
     plots = (
         ("loss", [("losses", "job.training_loss", False), ("validation_losses", "job.validation_loss", True)], 3),
-        ("learning_rate", [("learning_rates", "job.learning_rate", False)], 6),
+        ("learning_rate", [("learning_rates", "job.learning_rate", False)], 2),
         ("gradient_norm", [("gradient_norms", "job.gradient_norm", False)], 2),
     )
     with box("columns"):
@@ -171,7 +172,10 @@ def _written(value: Any) -> str:
 
 
 def _number(page: Page, digits: int, value: float) -> str:
-    return page.t.number(value, digits=digits)
+    if 0 < abs(value) < 0.01:
+        digits = max(digits, 1 - math.floor(math.log10(abs(value))))
+        return page.t.number(value, digits=digits)
+    return page.t.number(value, digits=min(digits, 3))
 
 
 def _points(found: Sequence[Sequence[float]] | None) -> list[tuple[float, float]]:

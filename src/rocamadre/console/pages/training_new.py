@@ -183,6 +183,11 @@ class Wizard:
                         tag("span", told, classes="faint small")
         self._paper = text(self._methods[self._wish.method]["paper"], classes="faint small")
 
+    def _about(self, name: str, facts: dict[str, Any]) -> str:
+        if name in _TOLD:
+            return self._page.t(f"methods.{name.replace('-', '_')}")
+        return f"{facts['trains']}; {facts['when']}"
+
     def _choose_method(self, name: str, *_: Any) -> None:
         own = {field["name"] for field in self._methods[self._wish.method]["settings"]}
         kept = {key: value for key, value in self._wish.settings.items() if key not in own}
