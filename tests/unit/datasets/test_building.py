@@ -199,7 +199,7 @@ def test_instructions_that_are_not_wanted(text, why):
         ("They remember the sun and smells.", True, ""),
         (" ...", True, "answer empty"),
         ("They remember", False, "answer cut off"),
-        ("As an AI language model I have no eyes.", True, "is no answer"),
+        ("As a language model I have no eyes.", True, "is no answer"),
         ("Lo siento, no puedo ayudar.", True, "is no answer"),
         ("Task 2: name a bird\nOutput: crow", True, "answer holds parts of the prompt"),
         ("How do bees find home?", True, "answer repeats the question"),

@@ -7,7 +7,7 @@ import re
 from rocamadre.datasets.building.rouge import rouge_l, words
 
 _REFUSALS = re.compile(
-    r"(?i)\b(?:as an ai|as a language model|i(?:'m| am) (?:just )?an? (?:ai|language model)|"
+    r"(?i)\b(?:as an? (?:ai|language model)|i(?:'m| am) (?:just )?an? (?:ai|language model)|"
     r"i (?:cannot|can't|am unable to) (?:help|assist|answer|do|provide|fulfil)|i'?m sorry|"
     r"i don'?t have (?:access|the ability)|como (?:un )?modelo de lenguaje|como (?:um )?modelo de linguagem|"
     r"the documents do not answer|los documentos no responden|os documentos não respondem|"

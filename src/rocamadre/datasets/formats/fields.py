@@ -17,7 +17,6 @@ _NAMES = {
     "gpt": "assistant",
     "model": "assistant",
     "bot": "assistant",
-    "chatgpt": "assistant",
 }
 _TOOL_ROLES = frozenset({"tool", "function", "ipython", "function_call", "observation", "tool_call", "tool_response"})
 _TOOLS = frozenset(
