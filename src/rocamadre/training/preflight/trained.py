@@ -121,10 +121,10 @@ def _prefix(shape: ModelShape, settings: PrefixSettings) -> Trained:
     numbers = shape.layers * 2 * shape.key
     if not settings.projection:
         return Trained(settings.tokens * numbers, shape.layers, virtual_keys=settings.tokens)
-    # An embedding, and a network of two layers with biases that makes the keys and values of it.
+    # An embedding, and a network of two layers with biases whose output is added to the keys and values.
     width = settings.projection_width
-    network = numbers * (width + 1) + width * (shape.key + 1)
-    return Trained(settings.tokens * shape.key + network, shape.layers, virtual_keys=settings.tokens)
+    network = numbers * (width + 1) + width * (width + 1)
+    return Trained(settings.tokens * width + network, shape.layers, virtual_keys=settings.tokens)
 
 
 def _ia3(shape: ModelShape, settings: Ia3Settings) -> Trained:
