@@ -162,7 +162,7 @@ def select_users(tx: Connection, arn: str) -> list[str]:
 def portable(options: Mapping[str, Any], folder: str) -> dict[str, Any]:
     """Options without the place where a model's folder happens to be, so that a home can be moved and a model copied.
 
-    >>> portable({"adapter": "/home/me/models/custom-a/adapter.gguf"}, "custom-a")
+    >>> portable({"adapter": "/data/models/custom-a/adapter.gguf"}, "custom-a")
     {'adapter': '{folder}/adapter.gguf'}
     """
 

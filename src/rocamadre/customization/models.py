@@ -24,6 +24,7 @@ from rocamadre.catalog.targets import (
     portable,
     select_leaning,
     select_target,
+    select_targets,
     select_users,
 )
 from rocamadre.catalog.types import TRAINABLE
@@ -329,6 +330,12 @@ def sweep(host: Host) -> None:
             forget_removal(tx, folder)
     for left in (host.settings.home / "models").glob(".removed-*"):  # of a removal that was cut off
         shutil.rmtree(left, ignore_errors=True)
+
+
+def let_go_of_account(tx: Connection, account: str) -> None:
+    """Note the weights of all of an account's models for `sweep`, before its rows are deleted."""
+    folders = [target.folder for target in select_targets(tx, account)]
+    note_removals(tx, [folder for folder in folders if folder])
 
 
 def announce_custom_model(tx: Connection, model: CustomModel) -> None:

@@ -14,6 +14,7 @@ from rocamadre.core.errors import Conflict
 from rocamadre.customization.cards import render_card, write_model_card
 from rocamadre.customization.models import fine_tuned_name, sweep
 from rocamadre.testing.inprocess import OPEN_CREDENTIAL
+from rocamadre.testing.models import OwnModels
 from rocamadre.testing.requests import WireRequest
 
 ASK = [{"role": "user", "content": [{"text": "Say hello"}]}]
@@ -169,6 +170,15 @@ def test_what_was_cut_off_while_it_was_removed_is_removed_at_the_next_start(serv
     assert not folder.exists()
     assert not (models / ".removed-abcdefgh").exists()
     assert keep.is_dir()
+
+
+def test_a_reset_removes_the_weights_of_its_account_alone(server, register):
+    register()
+    other = OwnModels(server.platform, account="210987654321").custom("theirs")
+    sent = WireRequest("POST", b"/_rocamadre/reset", b"", {"content-type": "application/json"}, b"{}")
+    assert server.send(sent).status == 200
+    models = server.platform.settings.home / "models"
+    assert [path.name for path in models.iterdir()] == [f"custom-{other.rpartition('/')[2]}"]
 
 
 def test_a_base_with_an_adapter_over_it_stays(server, bedrock, register):

@@ -12,8 +12,10 @@ from sqlalchemy import delete
 
 from rocamadre import __version__
 from rocamadre.api.http import HttpRequest, Reply, json_reply, route
+from rocamadre.catalog.snapshot import forget
 from rocamadre.core.context import Context
 from rocamadre.core.errors import AccessDenied
+from rocamadre.customization.models import let_go_of_account, sweep
 from rocamadre.observability.metrics import CONTENT_TYPE
 from rocamadre.store.sql.database import METADATA
 
@@ -73,11 +75,14 @@ async def reset(context: Context, request: HttpRequest) -> Reply:
         raise AccessDenied('reset is for tests and refused while server.auth is "required"')
     await asyncio.to_thread(context.platform.objects.forget, context.account)
     deleted = await asyncio.to_thread(_empty, context.platform.sql, context.account)
+    await asyncio.to_thread(sweep, context.platform)
+    forget(context.platform)
     return json_reply({"status": "ok", "account": context.account, "deleted_rows": deleted})
 
 
 def _empty(sql: Engine, account: str) -> int:
     with sql.begin() as connection:
+        let_go_of_account(connection, account)
         tables = [
             table for table in reversed(METADATA.sorted_tables) if "account" in table.c and table.name != "api_key"
         ]
