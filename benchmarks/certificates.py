@@ -107,7 +107,7 @@ def _rescaled() -> Iterator[None]:
 
         def wrong(module: Any) -> Any:
             for part in module.modules():
-                if hasattr(part, "scaling"):
+                if isinstance(getattr(part, "scaling", None), dict):
                     part.scaling = {name: 1.1 * scale for name, scale in part.scaling.items()}
             merged = merge(module)
             if method == "full":

@@ -138,14 +138,7 @@ class _Publication:
             tuned.module, tuned.base.tokenizer, own=self.spec.prompts, context_length=tuned.context_length, steps=STEPS
         )
         form = self._form(tuned, parameters, examination)
-        certificate = examination.certificate(
-            name=self.name,
-            method=self.spec.method,
-            reference=_words(tuned, self.base),
-            now=SystemClock().now(),
-        )
-        if not certificate.passed:
-            raise InvalidRequest(_refusal(certificate))
+        certificate = self._certificate(tuned, examination)
         result = self._result(form, tuned, parameters, certificate)
         self._step("name")
         write_json(self.partial / FILE, to_json(certificate))
@@ -154,6 +147,20 @@ class _Publication:
         os.replace(self.partial, self.destination)
         _flush(self.destination.parent)
         return result
+
+    def _certificate(self, tuned: Tuned, examination: Examination) -> Certificate:
+        """Of the forms so far.
+
+        Raises:
+            InvalidRequest: one of them fails.
+        """
+        words = _words(tuned, self.base)
+        made = examination.certificate(
+            name=self.name, method=self.spec.method, reference=words, now=SystemClock().now()
+        )
+        if not made.passed:
+            raise InvalidRequest(_refusal(made))
+        return made
 
     def _form(self, tuned: Tuned, parameters: int, examination: Examination) -> Form:
         """Write the form that is served and examine it, and those that go with it."""
@@ -183,6 +190,7 @@ class _Publication:
         examination.noise(again)
         del again
         gc.collect()
+        self._certificate(tuned, examination)  # what is wrong by now is not exported
         self._step("export")
         try:
             self.files = forms.write_gguf(weights, self.partial, self.spec.kinds, name=self.name)

@@ -60,7 +60,7 @@ def _step(inbox: Inbox, request: int, events: Iterator[TextDelta | Finish]) -> b
     if isinstance(event, Finish):
         inbox.finish(request, "done", msgspec.to_builtins(event))
         return False
-    if event.text:
+    if event.text or event.logprobs:
         inbox.send(request, "item", (event.text, [msgspec.structs.astuple(_frozen(one)) for one in event.logprobs]))
     return True
 

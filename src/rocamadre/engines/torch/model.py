@@ -39,6 +39,7 @@ class TorchModel:
     Attributes:
         kind: What the model can do.
         ends: Tokens that end an answer.
+        begin: The token that text begins with unasked, or None.
 
     Raises:
         InvalidRequest: a file is missing, damaged, not safetensors, or needs code of its own.
@@ -66,6 +67,7 @@ class TorchModel:
         self.context_length = min(context_length, (_positions(self.config) or context_length + taken) - taken)
         self.max_embedding_tokens = min(self.context_length, _sentence_limit(folder) or self.context_length)
         self.ends = _ends(self.model, self.tokenizer, adapter.folder if adapter is not None else None)
+        self.begin = _begin(self.tokenizer) if self.kind == "causal" else None
         self.marks = tuple(str(token) for token in self.tokenizer.get_added_vocab() if len(token) > 2)
         self.grammar_tokenizer: Any = None  # Made by the first request that needs it.
         self.chat_template = str(self.tokenizer.chat_template or "")
@@ -114,6 +116,8 @@ class TorchModel:
             tokens += self.tokenizer(part, add_special_tokens=False)["input_ids"]
         if special:
             tokens += self.tokenizer("")["input_ids"]  # T5 ends its inputs with a mark
+        elif self.begin is not None and tokens[:1] != [self.begin]:
+            tokens.insert(0, self.begin)  # as llama.cpp does, and training with it
         return marked.replace(seam, ""), tokens
 
     @property
@@ -152,6 +156,11 @@ def kind_of(config: Any) -> Kind:
     if "CausalLM" in names or "LMHeadModel" in names:
         return "causal"
     return "encoder"
+
+
+def _begin(tokenizer: Any) -> int | None:
+    begin = tokenizer.bos_token_id
+    return int(begin) if begin is not None and tokenizer("a")["input_ids"][:1] == [begin] else None
 
 
 def _positions(config: Any) -> int | None:

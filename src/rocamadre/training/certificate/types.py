@@ -136,7 +136,7 @@ class Certificate:
 
 def to_json(certificate: Certificate) -> dict[str, Any]:
     """As plain values, with the verdict."""
-    plain: dict[str, Any] = msgspec.to_builtins(certificate)
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(certificate))
     return {"passed": certificate.passed, "cause": certificate.cause, **plain}
 
 
