@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NoReturn
 
 import jinja2
@@ -16,6 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.datasets.types import Turn
 
+_NEEDLE = "a system text to look for"
 _FAILURES = (jinja2.TemplateError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
 
 
@@ -68,29 +70,26 @@ class ChatTemplate:
         Raises:
             InvalidRequest: the template refuses the conversation, or fails.
         """
+        if len(turns) > 1 and turns[0].role == "system" and not self._takes_system:
+            turns = [Turn(turns[1].role, f"{turns[0].text}\n{turns[1].text}"), *turns[2:]]
         try:
             return self._render(turns, to_answer=to_answer)
         except (_Refused, *_FAILURES) as error:
-            merged = _system_merged(turns)
-            if merged is None:
-                raise InvalidRequest(f"the model's chat template refuses the conversation: {error}") from error
-        # Templates without a system turn refuse one; the engine then puts it before the first user turn, so do we.
-        try:
-            return self._render(merged, to_answer=to_answer)
-        except (_Refused, *_FAILURES) as error:
             raise InvalidRequest(f"the model's chat template refuses the conversation: {error}") from error
+
+    @cached_property
+    def _takes_system(self) -> bool:
+        """Whether a system turn is written; else the engine puts its text before the first user turn, and so do we."""
+        try:
+            return _NEEDLE in self._render((Turn("system", _NEEDLE), Turn("user", "Hello")), to_answer=True)
+        except (_Refused, *_FAILURES):
+            return False
 
     def _render(self, turns: Sequence[Turn], *, to_answer: bool) -> str:
         messages = [{"role": turn.role, "content": turn.text} for turn in turns]
         return self._template.render(
             messages=messages, add_generation_prompt=to_answer, tools=None, documents=None, **self._marks
         )
-
-
-def _system_merged(turns: Sequence[Turn]) -> list[Turn] | None:
-    if len(turns) < 2 or turns[0].role != "system":
-        return None
-    return [Turn(turns[1].role, f"{turns[0].text}\n{turns[1].text}"), *turns[2:]]
 
 
 def _refuse(message: str) -> NoReturn:

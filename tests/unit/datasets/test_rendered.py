@@ -13,6 +13,8 @@ from rocamadre.core.messages import Text as TextBlock
 from rocamadre.datasets.rendered import both_answers, render_example
 from rocamadre.datasets.tokenizer import open_tokenizer
 from rocamadre.datasets.types import Chat, Preference, Prompt, Text, Turn
+from rocamadre.engines.llama.gguf import export_gguf
+from rocamadre.engines.llama.gguf_tokenizer import SPLITS
 from rocamadre.engines.protocol import LoadSpec
 from rocamadre.testing.engine_suite import Running
 from rocamadre.testing.tiny import tiny_gguf, tiny_llama
@@ -90,6 +92,89 @@ def test_raw_text_is_token_for_token_what_the_engine_reads(mini):
         expected = list(running.run(running.engine.render(GenerationRequest(prompt=text))).token_ids)
         assert rendered.ids == [*expected, tokenizer.document_end]
         assert all(rendered.trained)
+
+
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+REFUSES_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + CHATML
+IGNORES_SYSTEM = CHATML.replace("in messages", "in messages if m.role != 'system'").replace(
+    "m.content", "m.content | trim"
+)
+INSTRUCT = (
+    "{{ bos_token }}{% set first = messages[0].content + '\\n\\n' if messages[0].role == 'system' else '' %}"
+    "{% for m in messages if m.role != 'system' %}{% if m.role == 'user' %}"
+    "{{ '[INST] ' + (first if loop.first else '') + m.content + ' [/INST]' }}"
+    "{% else %}{{ ' ' + m.content + eos_token }}{% endif %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "begins"), [(CHATML, True), (REFUSES_SYSTEM, False), (IGNORES_SYSTEM, False), (INSTRUCT, True)]
+)
+def test_other_templates_are_applied_as_the_engine_does(tmp_path, template, begins):
+    folder = tiny_llama(tmp_path / "model")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": template}))
+    if begins:
+        state = json.loads((folder / "tokenizer.json").read_text())
+        mark = {"id": "<|bos|>", "ids": [0], "tokens": ["<|bos|>"]}
+        single = [{"SpecialToken": {"id": "<|bos|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+        pair = [*single, {"Sequence": {"id": "B", "type_id": 1}}]
+        state["post_processor"] = {
+            "type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": {"<|bos|>": mark},
+        }  # fmt: skip
+        (folder / "tokenizer.json").write_text(json.dumps(state))
+    path = tmp_path / "model.gguf"
+    export_gguf(folder, path, kind="F32")
+    running = Running(LoadSpec("test.tiny-v1:0", "llama", path, 256), tmp_path / "home")
+    try:
+        for turns in (
+            (user(" Hi there "),),
+            (system("Be kind."), user("Hi\n")),
+            (system("Be kind."), user("Hi"), assistant(" Yes \n"), user("And <|im_end|>?")),
+        ):
+            expected = served(running, turns)
+            for tokenizer in (open_tokenizer(path), open_tokenizer(folder)):
+                assert render_example(Prompt(turns), tokenizer, tokenizer.template).ids == expected
+                answered = render_example(Chat((*turns, assistant("So."))), tokenizer, tokenizer.template)
+                assert answered.ids[: len(expected)] == expected
+    finally:
+        running.close()
+
+
+SPLITTING = {
+    **{
+        name: [
+            {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False},
+            {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+        ]
+        for pattern, name in SPLITS.items()
+    },
+    "smollm": [
+        {"type": "Digits", "individual_digits": True},
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+    ],
+}
+
+
+@pytest.mark.parametrize("pre", SPLITTING)
+def test_every_splitting_is_the_engines(tmp_path, pre):
+    folder = tiny_llama(tmp_path / "model")
+    state = json.loads((folder / "tokenizer.json").read_text())
+    state["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": SPLITTING[pre]}
+    (folder / "tokenizer.json").write_text(json.dumps(state))
+    path = tmp_path / "model.gguf"
+    export_gguf(folder, path, kind="F32")
+    running = Running(LoadSpec("test.tiny-v1:0", "llama", path, 1024), tmp_path / "home")
+    try:
+        for text in TEXTS:
+            expected = list(running.run(running.engine.render(GenerationRequest(prompt=text))).token_ids)
+            assert open_tokenizer(path).encode(text) == expected
+            assert open_tokenizer(folder).encode(text) == expected
+    finally:
+        running.close()
 
 
 def test_a_model_that_begins_with_a_mark_begins_with_it_once(tmp_path):
