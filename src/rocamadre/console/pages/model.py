@@ -9,7 +9,7 @@ from urllib.parse import quote
 from rocamadre.console.page import Page, address
 from rocamadre.console.pages.jobs import job_page
 from rocamadre.console.pages.model_certificate import show_certificate
-from rocamadre.console.pages.models import modalities
+from rocamadre.console.pages.models import modalities, source_name
 from rocamadre.console.parts.elements import box, code_block, heading, icon, link, tag
 from rocamadre.console.parts.figures import badge, facts
 from rocamadre.console.parts.markdown import markdown
@@ -40,7 +40,7 @@ def _show(page: Page, model: dict[str, Any]) -> None:
     t = page.t
     with box("row"):
         heading(model["name"], classes="big")
-        badge(t(f"models.source_{model['source']}"), "accent")
+        badge(source_name(page, model["source"]), "accent")
         if model["aliased"]:
             badge(t("model.stand_in"), "warn")
     with box("columns"):
@@ -65,7 +65,7 @@ def _show(page: Page, model: dict[str, Any]) -> None:
             heading(t("model.lineage"))
             facts(
                 {
-                    t("model.origin"): model["origin"] or t(f"models.source_{model['source']}"),
+                    t("model.origin"): model["origin"] or source_name(page, model["source"]),
                     t("model.revision"): model["revision"],
                     t("model.notes"): "; ".join(model["notes"]),
                 }

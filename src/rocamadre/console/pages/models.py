@@ -14,6 +14,7 @@ from rocamadre.console.parts.states import empty, region
 from rocamadre.console.parts.tables import Column, Table
 
 _SOURCE_LOOKS = {"embedded": "accent", "pulled": "good", "remote": "warn"}
+_SOURCES = ("embedded", "pulled", "remote", "fake", "custom", "imported")
 _PAGES_READ = 20
 
 
@@ -57,7 +58,7 @@ def _show_models(page: Page, found: Any) -> None:
         tag("div", model["id"], classes="faint small mono")
 
     def source(model: dict[str, Any]) -> None:
-        badge(t(f"models.source_{model['source']}"), _SOURCE_LOOKS.get(model["source"], ""))
+        badge(source_name(page, model["source"]), _SOURCE_LOOKS.get(model["source"], ""))
 
     columns: list[Column[dict[str, Any]]] = [
         Column("name", t("models.name"), name, lambda model: model["name"].casefold()),
@@ -83,6 +84,11 @@ def _show_models(page: Page, found: Any) -> None:
         page, t("models.title"), columns, words=lambda model: f"{model['name']} {model['id']} {model['provider']}"
     ).fill(found["models"])
     Aliases(page, model_page, [model["id"] for model in found["models"]])
+
+
+def source_name(page: Page, source: str) -> str:
+    """Where a model comes from, in a word."""
+    return page.t(f"models.source_{source}") if source in _SOURCES else source
 
 
 def _own(page: Page, custom: list[dict[str, Any]]) -> None:
