@@ -127,7 +127,11 @@ def _short(model: str) -> str:
 
     >>> _short("rocamadre.roca-mini-v1:0"), _short("us.amazon.nova-lite-v1:0")
     ('roca-mini-v1:0 · rocamadre', 'us.amazon.nova-lite-v1:0')
+    >>> _short("arn:aws:bedrock:us-east-1:123456789012:custom-model/rocamadre.roca-mini-v1/67v1xwiy8wuw")
+    '67v1xwiy8wuw · rocamadre.roca-mini-v1'
     """
+    if model.startswith("arn:") and model.count("/") >= 2:
+        return " · ".join(reversed(model.split("/")[-2:]))
     owner, dot, name = model.partition(".")
     return f"{name} · {owner}" if dot and "." not in name and "/" not in model else model
 
