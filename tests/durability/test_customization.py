@@ -199,4 +199,4 @@ def test_a_training_that_is_stopped_stays_stopped_under_kills(place):
     job = place.ends(arn)
     assert (job["status"], job["statusDetails"]["trainingDetails"]["status"]) == ("Stopped", "Stopped")
     assert place.bedrock.list_custom_models()["modelSummaries"] == []
-    assert place.trainer(arn) is None
+    wait(lambda: place.trainer(arn) is None)

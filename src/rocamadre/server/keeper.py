@@ -96,6 +96,9 @@ class WorkerKeeper:
         if process is None:
             return
         if process.stdin is not None:
+            with suppress(ConnectionError):
+                process.stdin.write(b"\n")  # The word to leave; without it the worker takes the server for dead.
+                await process.stdin.drain()
             process.stdin.close()
         try:
             async with asyncio.timeout(_PATIENCE_S):

@@ -35,7 +35,7 @@ _LOCK_POLL_S = 0.05
 
 
 def main() -> None:
-    """Work until the server closes our standard input, or is gone."""
+    """Work until the server says that it is enough, or is gone."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     line = sys.stdin.buffer.readline()
@@ -50,8 +50,7 @@ def main() -> None:
         worker = DbosWorker(JOB_KINDS, job_platform(settings, Path(wish["socket"])))
         worker.start()
         signal.signal(signal.SIGTERM, lambda *_: os.close(0))
-        _wait_for_end()
-        _leave(settings.home, logs)
+        _leave(settings.home, logs, stopped=_wait_for_end())
 
 
 def read_settings(values: dict[str, Any]) -> Settings:
@@ -79,16 +78,21 @@ def _hold(lock: IO[str]) -> None:
             time.sleep(_LOCK_POLL_S)
 
 
-def _wait_for_end() -> None:
+def _wait_for_end() -> bool:
+    """Whether somebody stopped us, with a word on our standard input or by signal; otherwise the server has died."""
     try:
-        while os.read(0, 1):
-            pass
+        return bool(os.read(0, 1))
     except OSError:
-        return
+        return True
 
 
-def _leave(home: Path, logs: Logs) -> None:
-    """End at once: whatever was being done goes on from its last trace the next time, as after a kill."""
+def _leave(home: Path, logs: Logs, *, stopped: bool) -> None:
+    """End at once: whatever was being done goes on from its last trace the next time, as after a kill.
+
+    Processes of heavy work end with a platform that is stopped. They outlive one that died: the next worker finds them.
+    """
+    if not stopped:
+        os._exit(0)
     # A run may have a second process in a folder of its own below the first's.
     found = [*home.glob(f"runs/*/{PROCESS_FILE}"), *home.glob(f"runs/*/*/{PROCESS_FILE}")]
     end_processes([RunDir(path.parent) for path in found])
