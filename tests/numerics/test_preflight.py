@@ -11,7 +11,7 @@ from rocamadre.training import causal
 from rocamadre.training.data import make_table
 from rocamadre.training.methods.registry import check_settings, make_method
 from rocamadre.training.model import load_base
-from rocamadre.training.preflight.memory import process_memory
+from rocamadre.training.preflight.memory import HOLES, process_memory
 from rocamadre.training.preflight.shape import read_shape
 from rocamadre.training.preflight.trained import trained
 
@@ -78,5 +78,5 @@ def test_autograd_keeps_what_was_foreseen(folder, name):
     tokens = count * (length + moved.virtual_tokens)
     foreseen = process_memory(read_shape(folder), moved, tokens=tokens, targets=4 * count, examples=count)
     # Masks and angles, which are next to nothing in a model of some size, are a part of so small a one.
-    assert foreseen.activations == pytest.approx(sum(kept.values()), rel=0.15)
+    assert foreseen.activations / (HOLES if moved.adapted else 1) == pytest.approx(sum(kept.values()), rel=0.15)
     assert loss.requires_grad

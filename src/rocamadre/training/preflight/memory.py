@@ -20,6 +20,10 @@ not measured."""
 LOGITS_BYTES = 3 * (1 << 22) * FP32
 """Chunk of logits, its copy, and what comes of them; see `training.head`."""
 
+HOLES = 1.2
+"""What the C allocator takes for each byte in use where a matrix and its adapter make tensors in turn that live for
+different times: measured. Without adapters there is next to nothing between the tensors."""
+
 NF4_BITS = 4.5
 """Per weight of a base in 4 bits, a scale for every 64 of them included; less with double quantisation."""
 
@@ -129,11 +133,12 @@ def process_memory(
     temporary += 3 * FP32 * targets * shape.hidden
     if moved.head:
         temporary += FP32 * shape.embedding_parameters
+    holes = HOLES if moved.adapted else 1.0
     return Memory(
         weights=weights / shares,
         gradients=FP32 * moved.parameters / shares,
         optimiser=2 * FP32 * moved.parameters / shares,
-        activations=float(size * (tokens * kept + prefixes)),
-        temporary=float(temporary),
+        activations=holes * size * (tokens * kept + prefixes),
+        temporary=holes * temporary,
         framework=framework_bytes,
     )
