@@ -113,22 +113,22 @@ def greedy(module: nn.Module, prompt: Sequence[int], steps: int, ends: Collectio
     return answer
 
 
-@torch.inference_mode()
 def scores_of(module: nn.Module, ids: Sequence[int], *, candidates: int = CANDIDATES) -> Scores:
     """The next tokens' probabilities at every place but the last, in one pass."""
     device = next(module.parameters()).device
-    logits = module(input_ids=torch.tensor([list(ids)], device=device), use_cache=False).logits[0, :-1].float()
-    best = logits.log_softmax(-1).topk(min(candidates, logits.shape[-1]), dim=-1)
+    with torch.inference_mode():
+        logits = module(input_ids=torch.tensor([list(ids)], device=device), use_cache=False).logits[0, :-1].float()
+        best = logits.log_softmax(-1).topk(min(candidates, logits.shape[-1]), dim=-1)
     return Scores(tuple(ids), best.indices.cpu().numpy(), best.values.cpu().numpy().astype(np.float64))
 
 
-@torch.inference_mode()
 def _draft(module: nn.Module, ids: Sequence[int], steps: int, ends: Collection[int]) -> list[int]:
     device = next(module.parameters()).device
     draft: list[int] = []
     given, past = list(ids), None
     while len(draft) < steps and not (draft and draft[-1] in ends):
-        out = module(input_ids=torch.tensor([given], device=device), past_key_values=past, use_cache=True)
+        with torch.inference_mode():
+            out = module(input_ids=torch.tensor([given], device=device), past_key_values=past, use_cache=True)
         past = out.past_key_values
         draft.append(int(out.logits[0, -1].argmax()))
         given = draft[-1:]
