@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from rocamadre.core.errors import InvalidRequest
 from rocamadre.training import attention
 from rocamadre.training.data import TokenTable
 from rocamadre.training.head import head_loss
@@ -160,6 +162,9 @@ def best_layout(model: Any, table: TokenTable, *, packs: bool, device: torch.dev
 
     Returns:
         The layout, and by how much the one that was tried first differed, in nats per token.
+
+    Raises:
+        InvalidRequest: the model computes no numbers.
     """
     few = np.argsort(table.lengths, kind="stable")[:3].astype(np.int64)
     rows = [few[index : index + 1] for index in range(len(few))]
@@ -178,6 +183,8 @@ def best_layout(model: Any, table: TokenTable, *, packs: bool, device: torch.dev
                     raise
                 found[layout] = float("inf")  # This architecture cannot be asked so.
     model.train(was_training)
+    if not math.isfinite(found["plain"]):
+        raise InvalidRequest("the base's own loss is no finite number: its weights are damaged, or too large")
     for layout in candidates:
         if abs(found[layout] - found["plain"]) <= _TOLERANCE:
             use_layout(model, layout)

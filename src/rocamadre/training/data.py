@@ -147,6 +147,16 @@ def _examples(
         warn(f"examples with nothing to learn were left out: {empty}")
 
 
+def texts_of(paths: Sequence[Path]) -> Iterator[str]:
+    """The running texts of some files.
+
+    Raises:
+        InvalidRequest: a file is gone or damaged.
+    """
+    for path in paths:
+        yield from (example.text for example in _read(path) if isinstance(example, Text))
+
+
 def _read(path: Path) -> Iterator[Example]:
     try:
         yield from read(path)

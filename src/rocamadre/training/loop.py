@@ -178,7 +178,7 @@ class Loop:
         module: Prepared by its method.
         named: What is trained.
         task: What is learned.
-        validation: What is only looked at, or None.
+        validations: What is only looked at; the loss is the mean over the tokens of all.
         pace: The numbers.
         checkpoints: Where to save.
         reporter: Where events go.
@@ -194,7 +194,7 @@ class Loop:
         named: optimiser.Named,
         *,
         task: Task,
-        validation: Task | None,
+        validations: Sequence[Task],
         pace: Pace,
         checkpoints: Checkpoints,
         reporter: Reporter,
@@ -203,7 +203,7 @@ class Loop:
         free_disk: Callable[[], int] | None = None,
         weight_decay: float = 0.0,
     ) -> None:
-        self.module, self.named, self.task, self.validation, self.pace = module, list(named), task, validation, pace
+        self.module, self.named, self.task, self.validations, self.pace = module, list(named), task, validations, pace
         self.checkpoints, self.reporter = checkpoints, reporter
         self._stop_requested = stop_requested
         self.group = group or Alone()
@@ -358,29 +358,21 @@ class Loop:
         self._warn(message)
 
     def _validation_is_due(self) -> bool:
-        return self.validation is not None and (
-            self.tally.step % self.pace.evaluate_every == 0 or self.tally.step == self.pace.steps
-        )
+        step, pace = self.tally.step, self.pace
+        return bool(self.validations) and (step % pace.evaluate_every == 0 or step == pace.steps)
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def _validate(self) -> bool:
         """Look at the validation data; whether it is the best so far."""
-        if self.validation is None:
+        if not self.validations:
             return False
-        pace, tally, order = self.pace, self.tally, self.validation.order
+        pace, tally = self.pace, self.tally
         self.module.eval()
-        rows = order.rows(0, order.per_epoch)
-        starts = range(0, len(rows), pace.batch_size)
-        total = 0.0
-        for turn in range(0, len(starts), self.group.size):
-            index = turn + self.group.rank
-            start = starts[index if index < len(starts) else 0]  # All compute in every turn, or shared weights wait.
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=pace.bf16):
-                found = float(self.validation.loss(self.module, rows[start : start + pace.batch_size]))
-            total += found if index < len(starts) else 0.0
-        loss_nats = self.group.add(total) / self.validation.learned(rows)
+        found = [self._look_at(each) for each in self.validations]
+        loss_nats = sum(total for total, _ in found) / sum(learned for _, learned in found)
         tally.validation_loss = loss_nats
-        self.note("validation", step=tally.step, loss=loss_nats)
+        apart = {"losses": [total / learned for total, learned in found]} if len(found) > 1 else {}
+        self.note("validation", step=tally.step, loss=loss_nats, **apart)
         if tally.step == 0:
             return False
         improved = tally.best_loss is None or loss_nats < tally.best_loss
@@ -390,6 +382,20 @@ class Loop:
         tally.stale = 0 if gained else tally.stale + 1
         tally.ended = 0 < pace.early_stopping <= tally.stale
         return improved
+
+    def _look_at(self, task: Task) -> tuple[float, int]:
+        """Summed nats of a task's examples, and of how many tokens."""
+        pace, order = self.pace, task.order
+        rows = order.rows(0, order.per_epoch)
+        starts = range(0, len(rows), pace.batch_size)
+        total = 0.0
+        for turn in range(0, len(starts), self.group.size):
+            index = turn + self.group.rank
+            start = starts[index if index < len(starts) else 0]  # All compute in every turn, or shared weights wait.
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=pace.bf16):
+                found = float(task.loss(self.module, rows[start : start + pace.batch_size]))
+            total += found if index < len(starts) else 0.0
+        return self.group.add(total), task.learned(rows)
 
     def _checkpoint_is_due(self) -> bool:
         every = self.pace.checkpoint_every

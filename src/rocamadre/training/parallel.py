@@ -125,6 +125,7 @@ def shard(model: Any) -> None:
     for part in model.modules():
         if hasattr(part, "set_gradient_divide_factor"):
             part.set_gradient_divide_factor(1.0)
+            part.set_force_sum_reduction_for_comms(True)  # gloo knows no other
 
 
 @contextmanager

@@ -7,8 +7,8 @@ before the first step, tokens are made once, and the loop goes on from the newes
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -24,7 +24,7 @@ from rocamadre.jobs.rundir import RunDir, read_json, write_json
 from rocamadre.jobs.runner import RunStopped
 from rocamadre.training import causal, memory, precision
 from rocamadre.training.checkpoints import Checkpoints
-from rocamadre.training.data import TokenTable, split, table_of
+from rocamadre.training.data import TokenTable, split, table_of, texts_of
 from rocamadre.training.loop import Alone, Group, Loop, Pace, Tally, Task
 from rocamadre.training.methods.protocol import Method
 from rocamadre.training.methods.registry import check_settings, make_method
@@ -33,6 +33,13 @@ from rocamadre.training.optimiser import Named
 from rocamadre.training.packing import RowOrder
 from rocamadre.training.progress import Reporter
 from rocamadre.training.settings import TrainingSettings
+from rocamadre.training.vocabulary import (
+    Extension,
+    check_exportable,
+    extend_embeddings,
+    extend_files,
+    learn_tokens,
+)
 
 _VALIDATIONS = 10
 _CHOICES = "choices.json"
@@ -104,8 +111,8 @@ def _train(folder: RunDir, spec: Spec, settings: TrainingSettings, group: Group)
     use_threads(folder, settings)
     reporter = Reporter(folder, SystemClock())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    base = load_base(_path(folder, spec.base))
-    train, validation = _first(group, lambda: _tables(folder, spec, settings, base, reporter))
+    base, extension = _base(folder, spec, settings, group)
+    train, validations = _first(group, lambda: _tables(folder, spec, settings, base, reporter))
     method, module = _prepare(base, settings, device)
     choices = _first(
         group,
@@ -130,8 +137,8 @@ def _train(folder: RunDir, spec: Spec, settings: TrainingSettings, group: Group)
         choices,
         module=module,
         named=named,
-        task=causal.CausalTask(train, packing=settings.packing, **common),
-        validation=causal.CausalTask(validation, packing=settings.packing, **common) if validation else None,
+        task=_task(train, spec, settings, base, **common),
+        validations=[causal.CausalTask(each, packing=settings.packing, **common) for each in validations],
         reporter=reporter,
         facts=_facts(train),
         group=group,
@@ -143,7 +150,68 @@ def _train(folder: RunDir, spec: Spec, settings: TrainingSettings, group: Group)
         method.save(module, folder.work / "model")
         if method.form == "full":
             base.write_tokenizer(folder.work / "model")
+        if extension is not None:
+            extend_files(folder.work / "model", extension)
     return result_of(tally, form=method.form, method=method.name)
+
+
+def _base(folder: RunDir, spec: Spec, settings: TrainingSettings, group: Group) -> tuple[Base, Extension | None]:
+    """What the run starts from, with the tokens that were added to its vocabulary.
+
+    Raises:
+        InvalidRequest: tokens are to be added where their embeddings would not be learned.
+    """
+    base = load_base(_path(folder, spec.base))
+    if not settings.new_tokens:
+        return base, None
+    if spec.objective != "text" or settings.method != "full":
+        raise InvalidRequest(
+            f"new_tokens needs the objective text and the method full; they are {spec.objective} and "
+            f"{settings.method}: new embeddings would not be learned"
+        )
+    path = folder.work / "extension.json"
+
+    def learned() -> Extension:
+        known = read_json(path)
+        if known is None:
+            texts = texts_of([_path(folder, each) for each in spec.train])
+            found = learn_tokens(base.tokenizer.tokens, texts, count=settings.new_tokens)
+            write_json(path, found)
+            known = read_json(path)
+        return msgspec.convert(known, Extension)
+
+    if base.path.is_file():
+        check_exportable(base.tokenizer.tokens)
+    extension = _first(group, learned)
+    extend_embeddings(base.model, extension)
+    tokens = extension.apply(base.tokenizer.tokens)
+    return replace(base, tokenizer=replace(base.tokenizer, tokens=tokens)), extension
+
+
+def _task(train: TokenTable, spec: Spec, settings: TrainingSettings, base: Base, **common: Any) -> Task:
+    """What is learned: the data, or with `logits` a teacher's probabilities on it.
+
+    Raises:
+        InvalidRequest: there is no teacher, or it reads text otherwise.
+    """
+    if spec.objective != "logits":
+        return causal.CausalTask(train, packing=settings.packing, **common)
+    if spec.teacher is None:
+        raise InvalidRequest("the objective logits needs a teacher")
+    if common["layout"] not in ("segments", "padded"):
+        raise InvalidRequest("this model's logits are more than its head's product; distil it from answers instead")
+    from rocamadre.training.distilled import DistilledTask  # noqa: PLC0415  (only here)
+
+    teacher = load_base(Path(spec.teacher))
+    return DistilledTask(
+        train,
+        student=base.tokenizer,
+        teacher=teacher,
+        temperature=settings.distillation_temperature,
+        mix=settings.distillation_mix,
+        packing=settings.packing,
+        **common,
+    )
 
 
 def _prepare(base: Base, settings: TrainingSettings, device: torch.device) -> tuple[Method, Any]:
@@ -172,7 +240,7 @@ def _in_one_piece(named: Named, group: Group, *, spec: Spec, settings: TrainingS
     trained = {name: group.whole(weight.detach()) for name, weight in named}
     if group.rank:
         return None
-    method, module = _prepare(load_base(_path(folder, spec.base)), settings, torch.device("cpu"))
+    method, module = _prepare(_base(folder, spec, settings, Alone())[0], settings, torch.device("cpu"))
     with torch.no_grad():
         for name, weight in method.trainable(module):
             weight.copy_(trained[name])
@@ -187,7 +255,7 @@ def execute(
     module: Any,
     named: Named,
     task: Task,
-    validation: Task | None,
+    validations: Sequence[Task],
     reporter: Reporter,
     facts: Mapping[str, Any],
     group: Group | None = None,
@@ -201,7 +269,7 @@ def execute(
         module,
         named,
         task=task,
-        validation=validation,
+        validations=validations,
         pace=_pace(settings, choices),
         checkpoints=Checkpoints(folder.path / "checkpoints", keep=settings.keep_checkpoints),
         reporter=reporter,
@@ -254,8 +322,8 @@ def leave_if_asked(folder: RunDir) -> None:
 
 def _tables(
     folder: RunDir, spec: Spec, settings: TrainingSettings, base: Base, reporter: Reporter
-) -> tuple[TokenTable, TokenTable | None]:
-    """What is learned and what is only looked at."""
+) -> tuple[TokenTable, list[TokenTable]]:
+    """What is learned, and what is only looked at."""
     if settings.max_length > base.context_length:
         raise InvalidRequest(
             f"max_length is {settings.max_length}; the model reads at most {base.context_length} tokens"
@@ -274,12 +342,13 @@ def _tables(
 
     train = table(spec.train, "train")
     if spec.validation:
-        return train, table(spec.validation, "validation")
+        return train, [table([each], f"validation-{index}") for index, each in enumerate(spec.validation)]
     if settings.validation_share:
-        return split(train, share=settings.validation_share, seed=settings.seed)
+        train, taken = split(train, share=settings.validation_share, seed=settings.seed)
+        return train, [taken]
     if settings.early_stopping:
         raise InvalidRequest("early_stopping needs validation data: give some, or set validation_share")
-    return train, None
+    return train, []
 
 
 def use_threads(folder: RunDir, settings: TrainingSettings) -> None:

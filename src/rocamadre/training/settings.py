@@ -52,6 +52,12 @@ class TrainingSettings(BaseModel):
     early_stopping_gain: float = Field(default=0.0, ge=0, description="Least fall of the loss that counts as a gain.")
     checkpoint_every: int = Field(default=0, ge=0, description="Steps between checkpoints; 0: about every half minute.")
     keep_checkpoints: int = Field(default=2, ge=1, le=100, description="The newest that are kept.")
+    distillation_temperature: float = Field(
+        default=2.0, gt=0, le=100, description="Softens both models' probabilities; objective `logits` only."
+    )
+    distillation_mix: float = Field(
+        default=0.5, ge=0, le=1, description="The teacher's share of the loss, beside the data's; `logits` only."
+    )
     new_tokens: int = Field(
-        default=0, ge=0, le=65536, description="Words of the data added to the vocabulary; objective `text` only."
+        default=0, ge=0, le=65536, description="Tokens of the data added to the vocabulary; with objective `text`."
     )

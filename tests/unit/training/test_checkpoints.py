@@ -124,9 +124,7 @@ def test_texts_are_cut_and_conversations_that_do_not_fit_are_refused(tmp_path, t
     assert made.lengths.max() == 16
     assert made.ids[made.offsets[-1] - 1] == tokenizer.document_end
     shutil.rmtree(tmp_path / "tokens")
-    with pytest.raises(
-        InvalidRequest, match=r"longer than max_length = 32 tokens, 1 in all: train.jsonl, record 2"
-    ):
+    with pytest.raises(InvalidRequest, match=r"longer than max_length = 32 tokens, 1 in all: train.jsonl, record 2"):
         table(tmp_path, tokenizer, [chat("a", "b"), chat("a", "b " * 40)], max_length=32)
 
 

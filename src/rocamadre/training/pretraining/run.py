@@ -80,7 +80,7 @@ def run(folder: RunDir) -> Mapping[str, Any]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     home = _tokenizer(folder, spec)
     tokenizer = Tokenizer.from_file(str(home / "tokenizer.json"))
-    train, validation = _tables(folder, spec, settings, home, reporter)
+    train, validations = _tables(folder, spec, settings, home, reporter)
     attention.register()
     transformers.utils.logging.disable_progress_bar()
     torch.manual_seed(settings.seed)
@@ -104,7 +104,7 @@ def run(folder: RunDir) -> Mapping[str, Any]:
         module=module,
         named=list(module.named_parameters()),
         task=_task(spec, settings, tokenizer, train, device),
-        validation=_task(spec, settings, tokenizer, validation, device, fixed=True) if validation else None,
+        validations=[_task(spec, settings, tokenizer, each, device, fixed=True) for each in validations],
         reporter=reporter,
         facts={"examples": len(train), "tokens_per_epoch": int(train.lengths.sum())},
     )
@@ -222,7 +222,7 @@ def _tokenizer(folder: RunDir, spec: Spec) -> Path:
 
 def _tables(
     folder: RunDir, spec: Spec, settings: TrainingSettings, home: Path, reporter: Reporter
-) -> tuple[TokenTable, TokenTable | None]:
+) -> tuple[TokenTable, list[TokenTable]]:
     def table(files: list[str], name: str) -> TokenTable:
         paths = [folder.work / each for each in files]
         if spec.objective == "causal":
@@ -239,10 +239,11 @@ def _tables(
 
     train = table(spec.train, "train")
     if spec.validation:
-        return train, table(spec.validation, "validation")
+        return train, [table([each], f"validation-{index}") for index, each in enumerate(spec.validation)]
     if settings.validation_share:
-        return split(train, share=settings.validation_share, seed=settings.seed)
-    return train, None
+        train, taken = split(train, share=settings.validation_share, seed=settings.seed)
+        return train, [taken]
+    return train, []
 
 
 def _plain_table(paths: list[Path], tokenizer: Tokenizer, length: int) -> TokenTable:
