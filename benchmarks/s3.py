@@ -133,6 +133,7 @@ def content(key: str, version: int) -> bytes:
 def _forker(home: str) -> None:
     """A process that has imported the server: for each line with a port, fork one and print its id."""
     environment = {"ROCA_HOME": home, "ROCA_CONFIG": os.devnull, "ROCA_LOG__LEVEL": "ERROR"}
+    environment |= {"ROCA_CONSOLE__ENABLED": "false"}
     os.environ.update(environment)
     from rocamadre.server.__main__ import main
 
