@@ -206,7 +206,8 @@ def register_custom_model(
         size_bytes=size_bytes,
         parameters=parameters,
         source="custom",
-        customizations=TRAINABLE if "TEXT" in output_modalities else (),
+        # An adapter's file is its base's: what was learned is beside it, and training from there would lose it.
+        customizations=TRAINABLE if "TEXT" in output_modalities and "adapter" not in options else (),
         options=portable(options, folder),
     )
     insert_target(

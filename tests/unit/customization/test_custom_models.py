@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rocamadre.catalog.changes import set_alias
-from rocamadre.catalog.targets import portable
+from rocamadre.catalog.targets import portable, select_targets
+from rocamadre.catalog.types import TRAINABLE
 from rocamadre.core.errors import Conflict
 from rocamadre.customization.cards import render_card, write_model_card
 from rocamadre.customization.models import fine_tuned_name, sweep
@@ -189,6 +190,9 @@ def test_a_base_with_an_adapter_over_it_stays(server, bedrock, register):
     code, message = refused(bedrock.delete_custom_model, modelIdentifier="base")
     assert code == "ConflictException"
     assert "in use by" in message
+    with server.platform.sql.connect() as connection:
+        trainable = {each.name: each.facts.customizations for each in select_targets(connection)}
+    assert trainable == {"base": TRAINABLE, "over": ()}
     bedrock.delete_custom_model(modelIdentifier="over")
     bedrock.delete_custom_model(modelIdentifier="base")
 
