@@ -31,7 +31,7 @@ from rocamadre.customization.room import foresee, wait_for_room, watching
 from rocamadre.customization.tables import move, move_part, select_by_arn, select_ended, write_facts
 from rocamadre.customization.types import Job, Part, PartStatus, Status, arn_of
 from rocamadre.files.operations import write_file
-from rocamadre.jobs.launchers.process import ProcessLauncher
+from rocamadre.jobs.launchers.process import ProcessLauncher, process_of
 from rocamadre.jobs.rundir import RunDir
 from rocamadre.jobs.runner import JobKind, JobPlatform, Outcome, RunStopped, Step, Work
 from rocamadre.store.sql.tags import add_tags
@@ -77,9 +77,10 @@ def train(work: Work) -> dict[str, Any]:
     job, platform = _job(work), work.platform
     folder = run_dir(platform.settings.home, job.arn)
     base = base_of(platform, job)
-    _move_part(work, "training", "InProgress")
+    _write_part(work, "training", "InProgress")
     foreseen = foresee(work, job, base, folder)
-    wait_for_room(work, base, folder, foreseen)
+    if folder.result() is None and process_of(folder) is None:
+        wait_for_room(work, base, folder, foreseen)
     folder.begin(_training_spec(platform, job, base, folder))
     result = _run(TRAINER, folder, watching(work, folder))
     losses = [result["validation_loss"]] if result.get("validation_loss") is not None else []
@@ -292,6 +293,10 @@ def _job(work: Work) -> Job:
 def _move_part(work: Work, part: Part, status: PartStatus) -> None:
     if work.stop_requested():
         raise RunStopped
+    _write_part(work, part, status)
+
+
+def _write_part(work: Work, part: Part, status: PartStatus) -> None:
     with work.platform.sql.begin() as tx:
         move_part(tx, arn_of(work.run_id), part, status, now=work.platform.clock.now())
 
