@@ -251,7 +251,30 @@ def _copy(client):
     return client("bedrock").create_model_copy_job(**_new_copy(client))["jobArn"]
 
 
+def _new_customization(client):
+    bucket = _bucket(client)
+    line = json.dumps({"prompt": "Hello", "completion": "Good day"}).encode()
+    client("s3").put_object(Bucket=bucket, Key="train.jsonl", Body=line)
+    return {
+        "jobName": f"contract-{uuid4().hex[:12]}",
+        "customModelName": f"contract-{uuid4().hex[:12]}",
+        "roleArn": "arn:aws:iam::123456789012:role/training",
+        "baseModelIdentifier": "rocamadre.roca-mini-v1:0",
+        "trainingDataConfig": {"s3Uri": f"s3://{bucket}/train.jsonl"},
+        "outputDataConfig": {"s3Uri": f"s3://{bucket}/out"},
+    }
+
+
+def _customization(client):
+    """A customization job's ARN, made for one test."""
+    return client("bedrock").create_model_customization_job(**_new_customization(client))["jobArn"]
+
+
 WORKING = {
+    ("bedrock", "CreateModelCustomizationJob"): _new_customization,
+    ("bedrock", "GetModelCustomizationJob"): lambda client: {"jobIdentifier": _customization(client)},
+    ("bedrock", "ListModelCustomizationJobs"): lambda client: {},
+    ("bedrock", "StopModelCustomizationJob"): lambda client: {"jobIdentifier": _customization(client)},
     ("bedrock", "CreateCustomModel"): _new_custom_model,
     ("bedrock", "GetCustomModel"): lambda client: {"modelIdentifier": _custom_model(client)},
     ("bedrock", "ListCustomModels"): lambda client: {},
