@@ -45,9 +45,9 @@ PATHS = {
 SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
 DOCS = (
     ("home", "light", "en", "wide"),
-    ("models", "light", "en", "wide"),
+    ("request", "light", "en", "wide"),
     ("activity", "dark", "en", "wide"),
-    ("calls", "light", "es", "wide"),
+    ("data", "light", "es", "wide"),
     ("home", "dark", "pt", "narrow"),
 )
 _LARGEST_BYTES = 60_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +13,8 @@ from rocamadre.console.page import Page
 from rocamadre.console.parts.elements import box, button, icon, link, tag, text
 
 Found = TypeVar("Found")
+
+logger = logging.getLogger(__name__)
 
 
 class Region(Generic[Found]):
@@ -50,8 +53,17 @@ class Region(Generic[Found]):
             if isinstance(found, ApiFailure):
                 failed(self._page, found, self.refresh)
             else:
-                self._show(found)
+                self._draw(found)
         self._place.props.pop("aria-busy", None)
+
+    def _draw(self, found: Any) -> None:
+        try:
+            self._show(found)
+        except (LookupError, TypeError, ValueError) as error:
+            # A server of another version may answer in another form; a skeleton that stays would tell nobody.
+            logger.exception("console.form", extra={"page": self._page.path, "kind": type(error).__name__})
+            self._place.clear()
+            failed(self._page, ApiFailure(self._page.t("states.broken_hint")), self.refresh)
 
 
 def _same(found: object, shown: object) -> bool:
