@@ -8,7 +8,6 @@ and the pass, and so is the data: a run that was killed goes on with the numbers
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -30,7 +29,8 @@ from rocamadre.training.settings import ScheduleName
 _CHECKPOINT_S = 30.0
 _CHECKPOINT_SHARE = 20
 """A checkpoint that takes long is written less often: at most a twentieth of the time goes into them."""
-_SPIKE_WINDOW, _SPIKE_LEAST = 32, 8
+_SPIKE, _SPIKE_WINDOW = 1.5, 10
+"""A spike is so many times the largest loss of so many steps before it."""
 _MOST_SKIPPED = 3
 _PAUSE_S = 1.0
 
@@ -339,16 +339,13 @@ class Loop:
         tally = self.tally
         if tally.loss is None:
             return
-        if len(tally.recent) >= _SPIKE_LEAST:
-            middle = statistics.median(tally.recent)
-            spread = statistics.median(abs(each - middle) for each in tally.recent)
-            if tally.loss > middle + max(8 * spread, 0.25 * middle):
-                self._warn(
-                    f"the loss jumped to {tally.loss:.3f} at step {tally.step}; the median of the {len(tally.recent)} "
-                    f"steps before is {middle:.3f}",
-                    step=tally.step,
-                    kind="loss_spike",
-                )
+        if len(tally.recent) == _SPIKE_WINDOW and tally.loss > _SPIKE * max(tally.recent):
+            self._warn(
+                f"the loss jumped to {tally.loss:.3f} at step {tally.step}; in the {_SPIKE_WINDOW} steps before it was "
+                f"at most {max(tally.recent):.3f}",
+                step=tally.step,
+                kind="loss_spike",
+            )
         tally.recent = [*tally.recent, tally.loss][-_SPIKE_WINDOW:]
 
     def _watch_memory(self) -> None:
