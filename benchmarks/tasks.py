@@ -46,31 +46,32 @@ class Case:
     note: str = ""
 
 
-FULL = {"method": "full", "learning_rate": "0.001", "batchSize": "16", "precision": "fp32", "threads": "1"}
+FULL = {"method": "full", "learningRate": "0.0005", "batchSize": "16", "evaluate_every": "40"}
+"""All weights move: the model is small, and adapters would save nothing."""
 CASES = {
     "banking77": Case(
         "Banking77: which of 20 intents a message has",
-        lambda data: task_data.banking(data, task_data.TWENTY_INTENTS, train=1300, validation=150, test=400),
-        FULL | {"epochCount": "5"},
+        lambda data: task_data.banking(data, task_data.TWENTY_INTENTS, train=1300, validation=100, test=400),
+        FULL | {"epochCount": "3"},
         "20 of the 77 intents",
-    ),
-    "qamr": Case(
-        "QAMR: questions about a sentence",
-        lambda data: task_data.qamr(data, train=2500, validation=150, test=300),
-        FULL | {"epochCount": "2"},
-    ),
-    "squad-es": Case(
-        "SQuAD-es: questions about a sentence",
-        lambda data: task_data.squad_es(data, train=2000, validation=150, test=300),
-        FULL | {"epochCount": "2"},
-        "the sentence that has the answer instead of the whole passage; training articles to train, test articles to "
-        "measure",
     ),
     "told-br": Case(
         "ToLD-Br: whether a tweet is toxic",
-        lambda data: task_data.told_br(data, train=2000, validation=200, test=400),
-        FULL | {"epochCount": "2"},
+        lambda data: task_data.told_br(data, train=2000, validation=120, test=400),
+        FULL | {"epochs": "1.5"},
         "as many of each label; what one of three annotators alone saw is left out",
+    ),
+    "qamr": Case(
+        "QAMR: questions about a sentence",
+        lambda data: task_data.qamr(data, train=2500, validation=100, test=300),
+        FULL | {"epochCount": "1"},
+    ),
+    "squad-es": Case(
+        "SQuAD-es: questions about a sentence",
+        lambda data: task_data.squad_es(data, train=2000, validation=100, test=300),
+        FULL | {"epochCount": "1"},
+        "the sentence that has the answer instead of the whole passage; training articles to train, test articles to "
+        "measure",
     ),
 }
 
@@ -201,8 +202,7 @@ def main() -> int:
     data = task_data.data_folder()
     options.work.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    settings = {"ENGINES__THREADS": "1"}
-    with harness.server(home=options.work / "home", settings=settings) as (address, _, _):
+    with harness.server(home=options.work / "home") as (address, _, _):
         bench = Bench(address, options.work)
         for name in options.only:
             case = CASES[name]
