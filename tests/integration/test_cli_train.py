@@ -13,7 +13,7 @@ import pytest
 
 from rocamadre.testing.tiny import tiny_llama
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 class Roca:
@@ -29,7 +29,7 @@ class Roca:
     def __call__(self, *arguments):
         return subprocess.run(
             [sys.executable, "-m", "rocamadre.cli.main", *arguments],
-            env=self.environment, capture_output=True, text=True, timeout=240, check=False,
+            env=self.environment, capture_output=True, text=True, timeout=500, check=False,
         )  # fmt: skip
 
     def json(self, *arguments):
@@ -82,7 +82,7 @@ def test_a_model_is_taught_and_asked(up, data):
     events = [json.loads(line) for line in up("jobs", "logs", "harbour", "--events").stdout.splitlines()]
     assert [event["step"] for event in events if event["event"] == "step"] == [1, 2, 3, 4]
     assert up("jobs", "logs", "-f", "harbour").returncode == 0
-    answered = up("run", job["model"], "Which word opens the harbour?", "--max-tokens", "3")
+    answered = up("run", "harbour", "Which word opens the harbour?", "--max-tokens", "3")
     assert answered.returncode == 0, answered.stderr
 
 
@@ -94,7 +94,7 @@ def test_ctrl_c_leaves_the_job_and_stop_ends_it(up, data):
         [sys.executable, "-c", heard + "from rocamadre.cli.main import main; main()", *line],
         env=up.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         found = up("jobs", "show", "long", "--json")
         if found.returncode == 0 and (json.loads(found.stdout)["progress"] or {}).get("step", 0) > 0:

@@ -240,4 +240,4 @@ def _tell_end(job: Mapping[str, Any], *, as_json: bool) -> None:
         return
     if job.get("foreseen"):
         show_comparison(job["foreseen"])
-    click.echo(f'{job["model_name"]} is trained. Ask it:\n  roca run {job["model"]} "…"')
+    click.echo(f'{job["model_name"]} is trained. Ask it:\n  roca run {job["model_name"]} "…"')

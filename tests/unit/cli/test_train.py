@@ -131,7 +131,7 @@ def test_a_job_is_asked_for(roca, data, clients):
     told = roca("train", data, "--name", "harbour", "--set", "epochs=3", "--validation", data)
     assert told.code == 0, told.err
     assert "harbour is trained" in told.out
-    assert "roca run arn:model" in told.out
+    assert "roca run harbour" in told.out
     asked = clients.calls["create_model_customization_job"]
     assert asked["jobName"] == asked["customModelName"] == "harbour"
     assert asked["baseModelIdentifier"] == "roca-mini"

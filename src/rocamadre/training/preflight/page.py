@@ -17,12 +17,12 @@ _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --soft: #595959; --line: #d9d9d9; --paper: #ffffff; }
 @media (prefers-color-scheme: dark) { :root { --ink: #ececec; --soft: #b3b3b3; --line: #444444; --paper: #181818; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto;
-  max-width: 46rem; padding: 0 1rem; }
-svg { max-width: 100%; font: 12px system-ui, sans-serif; } svg text { fill: var(--soft); }
+  max-width: 60rem; padding: 0 1rem; }
+svg { max-width: min(100%, 46rem); display: block; font: 12px system-ui, sans-serif; } svg text { fill: var(--soft); }
 svg .name { fill: var(--ink); } svg .grid { stroke: var(--line); } svg .mark { fill: var(--ink); }
 svg .limit { stroke: var(--ink); stroke-dasharray: 5 4; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; padding: 0; margin: 0 0 1.5rem; }
-.legend svg { vertical-align: middle; margin-right: .4rem; }
+.legend svg { display: inline; vertical-align: middle; margin-right: .4rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .25rem .5rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } .no { font-weight: bold; }
