@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -75,6 +74,8 @@ class KeptTrace:
 class RecentTraces:
     """A `Tracer` that keeps the last requests, and passes everything on to another one.
 
+    Every request passes here, so all but the time is left for when somebody looks.
+
     Args:
         count: How many requests are kept.
         other: For example one that sends to a collector.
@@ -91,56 +92,49 @@ class RecentTraces:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.count = count
-        self._other = other
         self.clock = clock
+        self._other = other
         self._now = now
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[str, KeptTrace] = OrderedDict()
+        self._kept: deque[_Open] = deque(maxlen=count)
 
     def start(self, name: str, attributes: dict[str, Value], parent: RunningSpan | str | None) -> RecentSpan:
         """Begin a span; without a parent of ours it begins a trace."""
         above = parent if isinstance(parent, RecentSpan) else None
-        trace = above.trace if above is not None else _Open(self)
         other = None
         if self._other is not None:
             other = self._other.start(name, attributes, above.other if above is not None else parent)
-        return RecentSpan(trace, name, attributes, above=above, other=other)
+        return RecentSpan(above.trace if above is not None else _Open(self), name, attributes, above=above, other=other)
 
     def close(self) -> None:
         """Forget what is kept, and close the other one."""
-        with self._lock:
-            self._kept.clear()
+        self._kept.clear()
         if self._other is not None:
             self._other.close()
 
     def traces(self, account: str) -> list[KeptTrace]:
         """An account's requests, newest first."""
-        with self._lock:
-            kept = list(self._kept.values())
-        return [trace for trace in reversed(kept) if trace.account == account]
+        now, clock = self._now(), self.clock()
+        mine = [trace for trace in self._kept.copy() if trace.root.found(_ACCOUNT) == account]
+        return [_kept(trace, began_at=now - (clock - trace.root.began)) for trace in reversed(mine)]
 
     def find(self, account: str, request_id: str) -> KeptTrace | None:
         """One request of an account; None when it is not kept, or another's."""
-        with self._lock:
-            trace = self._kept.get(request_id)
-        return trace if trace is not None and trace.account == account else None
+        for trace in self._kept.copy():
+            if trace.root.found(_REQUEST) == request_id and trace.root.found(_ACCOUNT) == account:
+                return _kept(trace, began_at=self._now() - (self.clock() - trace.root.began))
+        return None
 
-    def ended(self, spans: list[RecentSpan], dropped: int, at: float) -> None:
+    def ended(self, trace: _Open) -> None:
         """A trace is over: keep it."""
-        root = spans[0]
-        request = str(root.attributes.get(_REQUEST, ""))
-        operation = str(root.attributes.get(_METHOD, ""))
-        if not request or operation.startswith(_WATCHING) or _OURS in operation:
-            return
-        kept = _kept(spans, dropped, at, began_at=self._now() - (at - root.began))
-        with self._lock:
-            self._kept[request] = kept
-            while len(self._kept) > self.count:
-                self._kept.popitem(last=False)
+        said = trace.root.said
+        request = next((each["request_id"] for each in said if "request_id" in each), "")
+        operation = str(next((each["rpc_method"] for each in said if "rpc_method" in each), ""))
+        if request and not operation.startswith(_WATCHING) and _OURS not in operation:
+            self._kept.append(trace)
 
 
 class _Open:
-    """A trace that is under way."""
+    """The spans of one request."""
 
     __slots__ = ("dropped", "keeper", "spans")
 
@@ -149,11 +143,20 @@ class _Open:
         self.spans: list[RecentSpan] = []
         self.dropped = 0
 
+    @property
+    def root(self) -> RecentSpan:
+        """The request itself."""
+        return self.spans[0]
+
 
 class RecentSpan:
-    """One span that is under way, or over."""
+    """One span that is under way, or over.
 
-    __slots__ = ("above", "attributes", "began", "error", "name", "other", "place", "seconds", "trace")
+    Attributes:
+        said: What was set, under the names of the code.
+    """
+
+    __slots__ = ("_begun_with", "above", "began", "error", "name", "other", "place", "said", "seconds", "trace")
 
     def __init__(
         self,
@@ -166,10 +169,10 @@ class RecentSpan:
     ) -> None:
         self.trace = trace
         self.name = name
-        self.attributes = dict(attributes)
+        self._begun_with = attributes
+        self.said: list[dict[str, Value]] = []
         self.above = above
         self.other = other
-        self.began = trace.keeper.clock()
         self.seconds: float | None = None
         self.error = ""
         self.place = len(trace.spans)
@@ -177,36 +180,49 @@ class RecentSpan:
             trace.spans.append(self)
         else:
             trace.dropped += 1
+        self.began = trace.keeper.clock()
+
+    @property
+    def attributes(self) -> dict[str, Value]:
+        """All of them, under OpenTelemetry's names."""
+        found = dict(self._begun_with)
+        for each in self.said:
+            found |= named(each)
+        return found
+
+    def found(self, name: str) -> str:
+        """One attribute as text; empty when it was not set."""
+        return str(self.attributes.get(name, ""))
 
     def set(self, **attributes: Value) -> None:
         """Add attributes."""
-        self.attributes.update(named(attributes))
+        self.said.append(attributes)
         if self.other is not None:
             self.other.set(**attributes)
 
     def end(self, error: BaseException | None) -> None:
         """Stop the time; of an error only the kind is kept, since its sentence may quote a prompt."""
-        keeper = self.trace.keeper
-        at = keeper.clock()
-        self.seconds = at - self.began
+        self.seconds = self.trace.keeper.clock() - self.began
         # GeneratorExit: the reader has left, nothing failed.
         if error is not None and not isinstance(error, GeneratorExit):
             self.error = type(error).__qualname__
         if self.other is not None:
             self.other.end(error)
         if self.above is None:
-            keeper.ended(self.trace.spans, self.trace.dropped, at)
+            self.trace.keeper.ended(self.trace)
 
 
-def _kept(spans: list[RecentSpan], dropped: int, at: float, *, began_at: float) -> KeptTrace:
-    root = spans[0]
+def _kept(trace: _Open, *, began_at: float) -> KeptTrace:
+    root, spans = trace.root, tuple(trace.spans)
     said = root.attributes
-    models = [span.attributes for span in spans if _MODEL in span.attributes]
+    lasted = root.seconds or 0.0
+    attributes = [span.attributes for span in spans]
+    models = [each for each in attributes if _MODEL in each]
     return KeptTrace(
         request_id=str(said[_REQUEST]),
         account=str(said.get(_ACCOUNT, "")),
         began_at=began_at,
-        seconds=at - root.began,
+        seconds=lasted,
         service=str(said.get(_SERVICE, "")),
         operation=str(said.get(_METHOD, "")),
         status=int(said.get(_STATUS, 0)),
@@ -216,14 +232,14 @@ def _kept(spans: list[RecentSpan], dropped: int, at: float, *, began_at: float) 
         output_tokens=sum(int(each.get(_WRITTEN, 0)) for each in models),
         spans=tuple(
             KeptSpan(
-                each.name,
-                each.above.place if each.above is not None else None,
-                each.began - root.began,
-                each.seconds if each.seconds is not None else at - each.began,
-                each.attributes,
-                each.error,
+                span.name,
+                span.above.place if span.above is not None else None,
+                span.began - root.began,
+                span.seconds if span.seconds is not None else max(0.0, root.began + lasted - span.began),
+                each,
+                span.error,
             )
-            for each in spans
+            for span, each in zip(spans, attributes, strict=True)
         ),
-        dropped=dropped,
+        dropped=trace.dropped,
     )
