@@ -78,4 +78,11 @@ def run(folder):
         "tokens": 8 * steps,
         "seconds": 0.5,
         "peak_memory_bytes": 1_000_000,
+        **_forgetting(spec.get("forgetting", {})),
     }
+
+
+def _forgetting(files):
+    sizes = {name: len(list(canonical.read(Path(path)))) for name, path in files.items()}
+    sets = [{"name": name, "before": size, "after": size + 0.5, "change": 0.5} for name, size in sizes.items()]
+    return {"forgetting": {"sets": sets, "forgotten": list(sizes), "tolerance": 0.05}} if sets else {}

@@ -12,7 +12,7 @@ import click
 from rocamadre.cli.http import get, lines, post
 from rocamadre.cli.output import print_table, readable_size
 from rocamadre.cli.session import Session, print_json, with_json
-from rocamadre.cli.training_view import show_comparison, sparkline, status_line
+from rocamadre.cli.training_view import show_comparison, show_forgetting, sparkline, status_line
 
 _PATH = "/_rocamadre/jobs"
 
@@ -154,6 +154,7 @@ def _show(job: dict[str, Any]) -> None:
     if compared:
         click.echo()
         show_comparison(compared)
+    show_forgetting(job)
 
 
 def _progress(job: dict[str, Any]) -> str:

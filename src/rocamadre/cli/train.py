@@ -22,7 +22,7 @@ from rocamadre.cli.http import get
 from rocamadre.cli.process import Server
 from rocamadre.cli.session import Session, print_json, with_json
 from rocamadre.cli.store import local_host
-from rocamadre.cli.training_view import show_comparison, show_preflight, watch
+from rocamadre.cli.training_view import show_comparison, show_forgetting, show_preflight, watch
 from rocamadre.customization.hyperparameters import read
 from rocamadre.customization.types import CustomizationType
 from rocamadre.datasets.sources import Source, find_sources
@@ -51,6 +51,7 @@ class _Wish:
         data: Paths of files, or one `s3://` URI.
         kind: `answers` or `text`.
         given: Hyperparameters as strings.
+        forgetting: Paths or URIs of data on which is measured what the model forgets.
     """
 
     data: str
@@ -59,6 +60,7 @@ class _Wish:
     kind: str
     name: str
     given: dict[str, str]
+    forgetting: tuple[str, ...] = ()
 
 
 @click.command()
@@ -69,6 +71,9 @@ class _Wish:
 @click.option("--set", "given", multiple=True, help="A setting, as NAME=VALUE; docs/methods.md lists them. Repeatable.")
 @click.option("--name", help="What to call the model; made from the data's name, unless given.")
 @click.option("--validation", help="Data that is only looked at, to see how well it goes.")
+@click.option(
+    "--forgetting", multiple=True, help="Data whose loss is measured before and after: what is forgotten? Repeatable."
+)
 @click.option("--dry-run", is_flag=True, help="Say what it will take, and start nothing.")
 @click.option("--follow/--detach", default=True, help="Watch it to its end, or leave it alone at once.")
 @with_json
@@ -92,6 +97,7 @@ def train(session: Session, /, as_json: bool, dry_run: bool, follow: bool, **opt
         kind="text" if options["text"] else "answers",
         name=options["name"] or _made_name(options["data"]),
         given={"method": options["method"], **_settings(options["given"])},
+        forgetting=options["forgetting"],
     )
     if dry_run:
         preflight = foresee(session, wish)
@@ -185,6 +191,9 @@ def _create(server: Server, wish: _Wish, *, region: str) -> str:
         if wish.validation:
             uri = _uploaded(s3, wish.validation, wish.name, "validation")
             request["validationDataConfig"] = {"validators": [{"s3Uri": uri}]}
+        if wish.forgetting:
+            uris = [_uploaded(s3, each, wish.name, "forgetting") for each in wish.forgetting]
+            request["hyperParameters"] = {**wish.given, "forgetting_data": ",".join(uris)}
         return str(bedrock.create_model_customization_job(**request)["jobArn"])
 
 
@@ -240,4 +249,5 @@ def _tell_end(job: Mapping[str, Any], *, as_json: bool) -> None:
         return
     if job.get("foreseen"):
         show_comparison(job["foreseen"])
+    show_forgetting(job)
     click.echo(f'{job["model_name"]} is trained. Ask it:\n  roca run {job["model_name"]} "…"')

@@ -183,6 +183,17 @@ def show_comparison(compared: Sequence[Mapping[str, Any]]) -> None:
         print_table(("figure", "foreseen", "was", "off by"), rows)
 
 
+def show_forgetting(job: Mapping[str, Any]) -> None:
+    """Print the losses of the sets that a training was to be compared on, where there were any."""
+    sets = (job.get("facts") or {}).get("forgetting", {}).get("sets", ())
+    if sets:
+        rows = [
+            (each["name"], *(f"{each[name]:.3f}" for name in ("before", "after")), f"{each['change']:+.3f}")
+            for each in sets
+        ]
+        print_table(("loss on", "before", "after", "change"), rows)
+
+
 def _whole(value: float) -> str:
     return f"{value:,.0f}"
 

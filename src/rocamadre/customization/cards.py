@@ -22,6 +22,7 @@ SECTIONS = {
     "method": "Method",
     "settings": "Settings",
     "metrics": "Metrics",
+    "forgetting": "Forgetting: loss of other data before and after",
     "certificate": "Certificate: the served model is the trained one",
     "environment": "Environment",
     "notes": "Notes",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import platform as machine
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,10 @@ def write_data(
         _write(work, job, source, folder.work / f"validation-{number}.jsonl", tokenizer)
         for number, source in enumerate(job.validation)
     ]
+    for uri, name in forgetting_sets(job.settings).items():
+        path = folder.work / "forgetting" / f"{name}.jsonl"
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        _write(work, job, Source(uri), path, tokenizer, kinds=(Chat, Text))
     moved("validation", "Completed")
     moved("dataProcessing", "InProgress")
     if asks:
@@ -82,6 +87,21 @@ def write_data(
     write_json(place, counts)
     moved("dataProcessing", "Completed")
     return counts
+
+
+def forgetting_sets(settings: Mapping[str, Any]) -> dict[str, str]:
+    """URIs of the data on which a run is to see what its model forgets, each with a name of its own.
+
+    >>> forgetting_sets({"forgetting_data": "s3://data/greetings.jsonl, s3://data/de/greetings.jsonl"})
+    {'s3://data/greetings.jsonl': 'greetings', 's3://data/de/greetings.jsonl': 'greetings-2'}
+    """
+    found: dict[str, str] = {}
+    for uri in filter(None, (each.strip() for each in settings.get("forgetting_data", "").split(","))):
+        stem = re.sub(r"[^\w-]", "-", uri.rstrip("/").rpartition("/")[2].partition(".")[0]) or "set"
+        taken = found.values()
+        others = (f"{stem}-{number}" for number in count(2))
+        found[uri] = stem if stem not in taken else next(name for name in others if name not in taken)
+    return found
 
 
 def data_sources(platform: JobPlatform | Platform, account: str, region: str, uri: str) -> list[DataSource]:
@@ -122,9 +142,18 @@ def data_facts() -> dict[str, str]:
     return found
 
 
-def _write(work: Work, job: Job, source: Source, path: Path, tokenizer: ModelTokenizer) -> int:
+def _write(
+    work: Work,
+    job: Job,
+    source: Source,
+    path: Path,
+    tokenizer: ModelTokenizer,
+    *,
+    kinds: tuple[type, ...] | None = None,
+) -> int:
     """Write a source's examples; returns how many."""
-    return canonical.write(path, _watched(work, _examples(work.platform, job, source, tokenizer)))
+    found = _examples(work.platform, job, source, tokenizer, kinds or _WANTED[job.type])
+    return canonical.write(path, _watched(work, found))
 
 
 def _watched(work: Work, examples: Iterable[Example]) -> Iterator[Example]:
@@ -134,9 +163,11 @@ def _watched(work: Work, examples: Iterable[Example]) -> Iterator[Example]:
         yield example
 
 
-def _examples(platform: JobPlatform, job: Job, source: Source, tokenizer: ModelTokenizer) -> Iterator[Example]:
+def _examples(
+    platform: JobPlatform, job: Job, source: Source, tokenizer: ModelTokenizer, kinds: tuple[type, ...]
+) -> Iterator[Example]:
     if source.logs:
         yield from read_logs(platform.objects.of(job.account), job, source)
         return
-    rules = Rules(kinds=_WANTED[job.type], tokenizer=tokenizer, max_length=job.settings["max_length"])
+    rules = Rules(kinds=kinds, tokenizer=tokenizer, max_length=job.settings["max_length"])
     yield from load_examples(data_sources(platform, job.account, job.region, source.uri), rules)

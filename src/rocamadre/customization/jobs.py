@@ -21,7 +21,7 @@ from rocamadre.catalog.targets import select_target
 from rocamadre.catalog.types import Model
 from rocamadre.core.errors import Conflict, NotFound
 from rocamadre.customization.cards import write_model_card
-from rocamadre.customization.data import certificate_prompts, data_facts, write_data
+from rocamadre.customization.data import certificate_prompts, data_facts, forgetting_sets, write_data
 from rocamadre.customization.models import register_custom_model
 from rocamadre.customization.openai import RESULTS, result_file_id, result_lines
 from rocamadre.customization.operations import KIND as KIND_NAME
@@ -87,6 +87,8 @@ def train(work: Work) -> dict[str, Any]:
     facts = {"training_loss": result["loss"], "validation_losses": losses, "steps": result["steps"]}
     begun = next((event for event in folder.progress() if event.get("event") == "started"), {})
     compared = [each._asdict() for each in compare(foreseen, {**result, "trainable": begun.get("trainable")})]
+    if "forgetting" in result:
+        facts["forgetting"] = result["forgetting"]
     _write_facts(work, {**facts, "trained_tokens": result["tokens"], "foreseen": compared})
     return result
 
@@ -234,6 +236,9 @@ def _training_spec(platform: JobPlatform, job: Job, base: Model, folder: RunDir)
         "train": [str(folder.work / "train.jsonl")],
         "validation": [str(path) for path in sorted(folder.work.glob("validation-*.jsonl"))],
         "settings": dict(job.settings),
+        "forgetting": {
+            name: str(folder.work / "forgetting" / f"{name}.jsonl") for name in forgetting_sets(job.settings).values()
+        },
     }
 
 
@@ -246,6 +251,7 @@ def _model_facts(job: Job, base: Model, work: Work) -> dict[str, Any]:
         "hyperparameters": dict(job.hyperparameters),
         "data": work.results["prepare"],
         "metrics": {name: trained.get(name) for name in names},
+        "forgetting": trained.get("forgetting", {}),
         "certificate": published.get("certificate", {}),
         "base": {"id": base.id, "name": base.name},
         "licence": base.licence,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -13,12 +14,12 @@ from rocamadre.core.arn import Arn, make_arn
 from rocamadre.core.context import Context
 from rocamadre.core.errors import Conflict, InvalidRequest, NotFound
 from rocamadre.core.ids import short_id
-from rocamadre.customization.data import data_sources
+from rocamadre.customization.data import data_sources, forgetting_sets
 from rocamadre.customization.hyperparameters import OURS, read
 from rocamadre.customization.models import check_name_free, custom_model_arn
 from rocamadre.customization.progress import begin_again, run_dir
 from rocamadre.customization.tables import insert_job, move, reopen, select_by_arn, select_by_name, select_jobs
-from rocamadre.customization.types import OVER, PARTS, Job, NewJob, PartDetails, Wire
+from rocamadre.customization.types import OVER, PARTS, Job, NewJob, PartDetails, Source, Wire
 from rocamadre.jobs.runner import JobSpec
 from rocamadre.store.objects.protocol import parse_uri
 from rocamadre.store.sql.tags import add_tags
@@ -42,7 +43,7 @@ def create_job(ctx: Context, wish: NewJob) -> Job:
     # Ranges are of the family that was named; the OpenAI wire has names of its own, which come as ours.
     family = base.base_id if wish.wire == "bedrock" else OURS
     settings = read(family, wish.type, wish.hyperparameters, context_length=base.model.context_length)
-    _check_places(ctx, wish)
+    _check_places(ctx, wish, forgetting_sets(settings.model_dump()))
     now = ctx.platform.clock.now()
     job_id = short_id(12)
     base_id = base.base_id if "." in base.base_id else _NAMELESS_BASE
@@ -200,10 +201,10 @@ def _base(ctx: Context, wish: NewJob) -> Resolved:
     return base
 
 
-def _check_places(ctx: Context, wish: NewJob) -> None:
+def _check_places(ctx: Context, wish: NewJob, others: Iterable[str]) -> None:
     """See that there is something at each URI that is read, and a bucket where is written."""
     store = ctx.platform.objects.of(ctx.account)
-    for source in (wish.training, *wish.validation):
+    for source in (wish.training, *wish.validation, *map(Source, others)):
         try:
             if not source.logs:
                 data_sources(ctx.platform, ctx.account, ctx.region, source.uri)

@@ -1,13 +1,16 @@
-"""Several tasks in one run: how often each comes, and in which order. Pure functions of sizes, weights and seed."""
+"""Several tasks in one run: how often each comes, and in which order, decided by sizes, weights and seed alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
 from rocamadre.core.errors import InvalidRequest
+from rocamadre.datasets import canonical
+from rocamadre.datasets.types import Chat, Example
 
 
 def weights_by_size(
@@ -63,6 +66,45 @@ def mix(sizes: Mapping[str, int], weights: Mapping[str, float], *, count: int, s
     tasks = list(sizes)
     orders = {task: _endless(sizes[task], seed, place) for place, task in enumerate(tasks)}
     return islice(_turns(tasks, {task: weights[task] / total for task in tasks}, orders), count)
+
+
+def mix_files(paths: Sequence[Path], target: Path, weights: Mapping[str, float], *, seed: int) -> None:
+    """Write the conversations of some files mixed by their tasks' weights, as many as there were.
+
+    Only where each begins is held in memory.
+
+    Args:
+        paths: Canonical files.
+        target: There whole or not at all.
+        weights: By task, of all tasks that there are.
+        seed: Of the orders.
+
+    Raises:
+        InvalidRequest: a record belongs to no task, or to one without weight.
+    """
+    places: dict[str, list[tuple[Path, int]]] = {}
+    for path in paths:
+        with path.open("rb") as stream:
+            start = 0
+            for number, line in enumerate(stream, start=1):
+                example = canonical.decode(line)
+                task = example.task if isinstance(example, Chat) else ""
+                if not task:
+                    raise InvalidRequest(
+                        f"task_weights: record {number} belongs to no task; give each a member task, or no weights"
+                    )
+                places.setdefault(task, []).append((path, start))
+                start += len(line)
+    sizes = {task: len(found) for task, found in places.items()}
+    order = mix(sizes, weights, count=sum(sizes.values()), seed=seed)
+    canonical.write(target, _examples(places[task][index] for task, index in order))
+
+
+def _examples(places: Iterator[tuple[Path, int]]) -> Iterator[Example]:
+    for path, start in places:
+        with path.open("rb") as stream:
+            stream.seek(start)
+            yield canonical.decode(stream.readline())
 
 
 def _turns(

@@ -25,14 +25,16 @@ from rocamadre.jobs.runner import RunStopped
 from rocamadre.training import causal, memory, precision
 from rocamadre.training.checkpoints import Checkpoints
 from rocamadre.training.data import TokenTable, split, table_of, texts_of
+from rocamadre.training.kept import Kept
 from rocamadre.training.loop import Alone, Group, Loop, Pace, Tally, Task
 from rocamadre.training.methods.protocol import Method
 from rocamadre.training.methods.registry import check_settings, make_method
+from rocamadre.training.mixing import mix_files
 from rocamadre.training.model import Base, load_base
 from rocamadre.training.optimiser import Named
 from rocamadre.training.packing import RowOrder
 from rocamadre.training.progress import Reporter
-from rocamadre.training.settings import TrainingSettings
+from rocamadre.training.settings import TrainingSettings, read_weights
 from rocamadre.training.vocabulary import (
     Extension,
     check_exportable,
@@ -56,6 +58,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         validation: The same, or none.
         teacher: As `base`; for `logits` only.
         settings: Of `TrainingSettings`.
+        forgetting: Canonical files whose loss is measured before and after, by name.
     """
 
     base: str
@@ -64,6 +67,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     validation: list[str] = []
     teacher: str | None = None
     settings: dict[str, Any] = {}
+    forgetting: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,8 @@ def _train(folder: RunDir, spec: Spec, settings: TrainingSettings, group: Group)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     base, extension = _base(folder, spec, settings, group)
     train, validations = _first(group, lambda: _tables(folder, spec, settings, base, reporter))
+    kept = Kept(folder, {name: _path(folder, path) for name, path in spec.forgetting.items()}, base, settings)
+    _first(group, lambda: kept.before(base.model.to(device)))
     method, module = _prepare(base, settings, device)
     choices = _first(
         group,
@@ -145,14 +151,17 @@ def _train(folder: RunDir, spec: Spec, settings: TrainingSettings, group: Group)
     )
     if choices.layout == "sharded":
         module = _in_one_piece(named, group, spec=spec, settings=settings, folder=folder)
+    forgotten = None
     if group.rank == 0:
+        forgotten = kept.after(module, reporter)
         causal.use_layout(module, "padded")
         method.save(module, folder.work / "model")
         if method.form == "full":
             base.write_tokenizer(folder.work / "model")
         if extension is not None:
             extend_files(folder.work / "model", extension)
-    return result_of(tally, form=method.form, method=method.name)
+    found = result_of(tally, form=method.form, method=method.name)
+    return found if forgotten is None else {**found, "forgetting": forgotten}
 
 
 def _base(folder: RunDir, spec: Spec, settings: TrainingSettings, group: Group) -> tuple[Base, Extension | None]:
@@ -340,7 +349,7 @@ def _tables(
             tick=lambda: leave_if_asked(folder),
         )
 
-    train = table(spec.train, "train")
+    train = table(_mixed(folder, spec, settings), "train")
     if spec.validation:
         return train, [table([each], f"validation-{index}") for index, each in enumerate(spec.validation)]
     if settings.validation_share:
@@ -349,6 +358,17 @@ def _tables(
     if settings.early_stopping:
         raise InvalidRequest("early_stopping needs validation data: give some, or set validation_share")
     return train, []
+
+
+def _mixed(folder: RunDir, spec: Spec, settings: TrainingSettings) -> list[str]:
+    """The files to learn from: as they are, or one in which tasks come by their weights."""
+    if not settings.task_weights:
+        return spec.train
+    target = folder.work / "mixed.jsonl"
+    if not target.exists():
+        paths = [_path(folder, each) for each in spec.train]
+        mix_files(paths, target, read_weights(settings.task_weights), seed=settings.seed)
+    return [target.name]
 
 
 def use_threads(folder: RunDir, settings: TrainingSettings) -> None:

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16"]
 Strategy: TypeAlias = Literal["single", "ddp", "fsdp"]
 ScheduleName: TypeAlias = Literal["constant", "linear", "cosine", "wsd"]
+
+
+def read_weights(text: str) -> dict[str, float]:
+    """Weights of tasks by name.
+
+    Raises:
+        ValueError: it does not read so.
+
+    >>> read_weights("intent=2, greeting=0.5")
+    {'intent': 2.0, 'greeting': 0.5}
+    """
+    found: dict[str, float] = {}
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        task, sign, number = part.rpartition("=")
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = 0.0
+        if not sign or not 0 < weight < float("inf"):
+            raise ValueError(f"{part!r} is no weight; write TASK=NUMBER, above 0, such as intent=2,greeting=1")
+        found[task.strip()] = weight
+    return found
+
+
+def _readable(text: str) -> str:
+    read_weights(text)
+    return text
 
 
 class TrainingSettings(BaseModel):
@@ -57,6 +84,22 @@ class TrainingSettings(BaseModel):
     )
     distillation_mix: float = Field(
         default=0.5, ge=0, le=1, description="The teacher's share of the loss, beside the data's; `logits` only."
+    )
+    task_weights: Annotated[str, AfterValidator(_readable)] = Field(
+        default="",
+        max_length=4096,
+        description=(
+            "How often each task of the data comes, as `intent=2,greeting=1`; an epoch stays as long. Empty: as the "
+            "data is."
+        ),
+    )
+    forgetting_data: str = Field(
+        default="",
+        max_length=4096,
+        description=(
+            "Data whose loss is measured before and after, to see what the model forgets: `s3://` URIs, with commas "
+            "between."
+        ),
     )
     new_tokens: int = Field(
         default=0, ge=0, le=65536, description="Tokens of the data added to the vocabulary; with objective `text`."

@@ -5,8 +5,11 @@ from collections import Counter
 import pytest
 
 from rocamadre.core.errors import InvalidRequest
+from rocamadre.datasets import canonical
+from rocamadre.datasets.types import Chat, Text, Turn
 from rocamadre.training.forgetting import compare, measure, report
-from rocamadre.training.mixing import mix, weights_by_size
+from rocamadre.training.mixing import mix, mix_files, weights_by_size
+from rocamadre.training.settings import TrainingSettings, read_weights
 
 
 def test_shares_hold_at_every_point_of_the_run():
@@ -48,6 +51,46 @@ def test_weights_of_sizes():
 def test_mixes_that_cannot_be(sizes, weights, message):
     with pytest.raises(InvalidRequest, match=message):
         mix(sizes, weights, count=1, seed=0)
+
+
+def chat(task, number):
+    return Chat((Turn("user", f"¿{task} {number}?"), Turn("assistant", str(number))), task)
+
+
+def test_files_are_mixed_by_the_weights_of_their_tasks(tmp_path):
+    first, second, target = (tmp_path / name for name in ("first.jsonl", "second.jsonl", "mixed.jsonl"))
+    canonical.write(first, [chat("a", number) for number in range(8)])
+    canonical.write(second, [chat(task, number) for number in range(8, 10) for task in ("a", "b")])
+    mix_files([first, second], target, {"a": 1, "b": 2}, seed=3)
+    mixed = list(canonical.read(target))
+    assert Counter(each.task for each in mixed) == {"a": 4, "b": 8}
+    assert Counter(each.turns[1].text for each in mixed if each.task == "b") == {"8": 4, "9": 4}
+    again = tmp_path / "again.jsonl"
+    mix_files([first, second], again, {"a": 1, "b": 2}, seed=3)
+    assert again.read_bytes() == target.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([chat("a", 1), chat("", 2)], "record 2 belongs to no task"),
+        ([Text("Once")], "record 1 belongs to no task"),
+        ([chat("a", 1), chat("c", 1)], "weights are for a, b; the tasks are a, c"),
+    ],
+)
+def test_files_that_cannot_be_mixed(tmp_path, records, message):
+    canonical.write(tmp_path / "train.jsonl", records)
+    with pytest.raises(InvalidRequest, match=message):
+        mix_files([tmp_path / "train.jsonl"], tmp_path / "mixed.jsonl", {"a": 1, "b": 2}, seed=0)
+    assert not (tmp_path / "mixed.jsonl").exists()
+
+
+@pytest.mark.parametrize("text", ["a", "a=0", "a=-1", "a=inf", "a=nan", "=", "a=1,b=two"])
+def test_weights_that_are_none(text):
+    with pytest.raises(ValueError, match="is no weight"):
+        read_weights(text)
+    with pytest.raises(ValueError, match="task_weights"):
+        TrainingSettings(task_weights=text)
 
 
 def test_forgetting_is_the_rise_of_each_loss():
