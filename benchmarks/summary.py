@@ -1,4 +1,4 @@
-"""Write docs/benchmarks.md from the results: `python -m benchmarks.summary`."""
+"""Write docs/benchmarks.md, and tables of docs/customization.md, from the results: `python -m benchmarks.summary`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.harness import RESULTS, ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
+CUSTOMIZATION = ROOT / "docs" / "customization.md"
 
 
 def _load(name: str) -> dict[str, Any]:
@@ -197,6 +198,94 @@ def _soak(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
+def _score(score: dict[str, Any], *, sign: str = "") -> str:
+    return f"{score['value']:{sign}.1f} ({score['low']:{sign}.1f} to {score['high']:{sign}.1f})"
+
+
+def _tasks(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    rows = []
+    for task in figures["tasks"].values():
+        loss = task["validation_loss"]
+        rows.append(
+            (
+                f"{task['title']} ({task['language']}), {task['examples']['train']:,} examples",
+                f"validation loss {loss['before']:.2f} to {loss['after']:.2f}; {task['metric']} "
+                f"{_score(task['before'])} to {_score(task['after'])}",
+                "less loss; more " + task["metric"],
+            )
+        )
+    return rows
+
+
+def _methods(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (
+            f"{name}, {found['trained_parameters']:,} numbers trained",
+            f"accuracy {_score(found['accuracy'])}, validation loss {found['validation_loss']['after']:.3f}, "
+            f"{found['processor_s']:.0f} s of a processor, {found['peak_memory_mb']} MB, {_size(found['disk_kb'])}",
+            "",
+        )
+        for name, found in figures["methods"].items()
+    ]
+
+
+def _size(kilobytes: float) -> str:
+    return f"{kilobytes / 1000:.1f} MB" if kilobytes >= 1000 else f"{kilobytes:.0f} kB"
+
+
+def _tasks_table(figures: dict[str, Any]) -> list[str]:
+    lines = [
+        "| task | examples | validation loss | metric | base | tuned | gain | trained for |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for task in figures["tasks"].values():
+        loss, commonest = task["validation_loss"], task["commonest_label"]
+        metric = task["metric"] + (f" (commonest label: {commonest:g})" if commonest is not None else "")
+        lines.append(
+            f"| {task['title']} ({task['language']}) | {task['examples']['train']:,}, tested on "
+            f"{task['before']['rows']} | {loss['before']:.2f} to {loss['after']:.2f} | {metric} | {_score(task['before'])} | "
+            f"{_score(task['after'])} | {_score(task['gain'], sign='+')} | {task['steps']} steps, "
+            f"{task['tokens'] / 1000:,.0f}k tokens, {task['training_minutes']:.0f} min |"
+        )
+    return lines
+
+
+def _methods_table(figures: dict[str, Any]) -> list[str]:
+    lines = [
+        "| method | settings | numbers trained | accuracy | validation loss | processor time | memory | on disk |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| the base | | | {_score(figures['base']['accuracy'])} | {_losses(figures)['before']:.2f} | | | |",
+    ]
+    for name, found in figures["methods"].items():
+        given = {**found["settings"], "learning_rate": found["learning_rate"]}
+        settings = ", ".join(f"{each} {value:g}" for each, value in given.items() if not isinstance(value, bool))
+        lines.append(
+            f"| {name} | {settings} | {found['trained_parameters']:,} | {_score(found['accuracy'])} | "
+            f"{found['validation_loss']['after']:.3f} | {found['processor_s']:.0f} s | {found['peak_memory_mb']} MB | "
+            f"{_size(found['disk_kb'])} |"
+        )
+    return lines
+
+
+def _losses(figures: dict[str, Any]) -> dict[str, float]:
+    return dict(figures["methods"]["LoRA"]["validation_loss"])
+
+
+TABLES = {"tasks": _tasks_table, "methods": _methods_table}
+"""Tables of docs/customization.md, between `<!-- NAME: begin -->` and `<!-- NAME: end -->`."""
+
+
+def customization(text: str) -> str:
+    """The page of customization with its tables as they were measured."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        if (RESULTS / f"{name}.json").exists() and begin in text:
+            before, _, rest = text.partition(begin)
+            lines = "\n".join(table(_load(name)))
+            text = f"{before}{begin}\n{lines}\n{end}{rest.partition(end)[2]}"
+    return text
+
+
 SECTIONS = {
     "gateway": _gateway,
     "wires": _wires,
@@ -209,6 +298,8 @@ SECTIONS = {
     "s3": _s3,
     "soak": _soak,
     "fuzz": _fuzz,
+    "tasks": _tasks,
+    "methods": _methods,
 }
 
 
@@ -245,4 +336,5 @@ def page() -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page())
-    print(f"wrote {PAGE.relative_to(ROOT)}")
+    CUSTOMIZATION.write_text(customization(CUSTOMIZATION.read_text()))
+    print(f"wrote {PAGE.relative_to(ROOT)} and the tables of {CUSTOMIZATION.relative_to(ROOT)}")
