@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 import time
@@ -15,7 +16,11 @@ from urllib.parse import quote
 import click
 from botocore.exceptions import ClientError
 
+from rocamadre.catalog.errors import UnknownModel
+from rocamadre.catalog.host import LocalHost
 from rocamadre.catalog.operations import resolve_here
+from rocamadre.catalog.targets import select_named, select_target
+from rocamadre.catalog.types import Resolved
 from rocamadre.cli.client import open_client, reported
 from rocamadre.cli.exits import CommandFailed, Exit
 from rocamadre.cli.http import get
@@ -29,6 +34,7 @@ from rocamadre.datasets.sources import Source, find_sources
 from rocamadre.datasets.tokenizer import open_tokenizer
 from rocamadre.datasets.types import Chat, Example, Text
 from rocamadre.datasets.validation import Rules, load_examples
+from rocamadre.identity.operations import DEFAULT_ACCOUNT
 from rocamadre.training.methods.facts import FACTS
 from rocamadre.training.preflight.estimate import Preflight
 from rocamadre.training.preflight.prospect import look_ahead
@@ -36,7 +42,7 @@ from rocamadre.training.preflight.prospect import look_ahead
 BUCKET = "rocamadre-training"
 """Where data is uploaded to, and metrics are written; made when it is not there."""
 
-ROLE = "arn:aws:iam::123456789012:role/roca-train"
+ROLE = f"arn:aws:iam::{DEFAULT_ACCOUNT}:role/roca-train"
 """Wanted by the API; a job reads and writes the buckets of its own account, whatever is said here."""
 
 _KINDS: dict[str, CustomizationType] = {"answers": "FINE_TUNING", "text": "CONTINUED_PRE_TRAINING"}
@@ -129,7 +135,7 @@ def foresee(session: Session, wish: _Wish) -> Preflight:
     if "://" in wish.data or "://" in (wish.validation or ""):
         raise CommandFailed("--dry-run reads files of this machine; give a path instead of a URI")
     with local_host(session) as host:
-        resolved = resolve_here(host, wish.base)
+        resolved = _resolved(session, host, wish.base)
     model = resolved.model
     if model.path is None or _KINDS[wish.kind] not in model.customizations:
         raise CommandFailed(f"{model.id} cannot be trained here; `roca models list` shows what there is")
@@ -152,6 +158,21 @@ def foresee(session: Session, wish: _Wish) -> Preflight:
         aws_model_id=resolved.requested if resolved.aliased else "",
         measure=True,
     )
+
+
+def _resolved(session: Session, host: LocalHost, name: str) -> Resolved:
+    """What a base's name stands for: a model, an alias, or a custom model of the account whose keys are set."""
+    try:
+        return resolve_here(host, name)
+    except UnknownModel:
+        key = os.environ.get("AWS_ACCESS_KEY_ID", "")
+        account = key if len(key) == 12 and key.isdecimal() else DEFAULT_ACCOUNT
+        find = select_target if name.startswith("arn:") else select_named
+        with host.sql.connect() as connection:
+            target = find(connection, account, session.settings.server.region, name)
+        if target is None or target.facts is None:
+            raise
+        return Resolved(name, target.base_id, target.model(session.home / "models"), False)
 
 
 def _settings(given: Iterable[str]) -> dict[str, str]:

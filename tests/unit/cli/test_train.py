@@ -8,9 +8,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rocamadre.catalog.operations import known_models
+from rocamadre.catalog.rows import Facts
+from rocamadre.catalog.targets import Target, insert_target
 from rocamadre.catalog.types import Resolved
 from rocamadre.cli import train
 from rocamadre.cli.session import Session
+from rocamadre.cli.store import local_host
 from rocamadre.testing.tiny import tiny_llama
 from rocamadre.training.preflight import prospect
 from rocamadre.training.preflight.calibration import Rate
@@ -108,6 +111,28 @@ def test_a_dry_run_refuses_what_the_job_would(roca, data, base, arguments, said)
     told = roca("train", data, "--base", "tiny", *arguments, "--dry-run")
     assert told.code == 1
     assert said in told.err
+
+
+def test_a_custom_model_may_be_the_base(roca, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(prospect, "measure_rate", lambda *_: RATE)
+    arn = "arn:aws:bedrock:us-east-1:123456789012:custom-model/rocamadre.tiny-v1/abcdefghijkl"
+    assert roca("train", data, "--base", "mine", "--dry-run").code == 4
+    home = tmp_path / "home"
+    tiny_llama(home / "models" / "custom-abcdefghijkl")
+    facts = Facts(
+        name="mine", provider="me", engine="torch", source="custom", context_length=256, customizations=("FINE_TUNING",)
+    )
+    with local_host(Session(home)) as host, host.sql.begin() as tx:
+        target = Target(
+            arn, "123456789012", "us-east-1", "custom-model", "abcdefghijkl", "mine", "ready", "",
+            base_id="rocamadre.tiny-v1:0", folder="custom-abcdefghijkl", facts=facts,
+        )  # fmt: skip
+        insert_target(tx, target)
+    for name in ("mine", arn):
+        told = roca("train", data, "--base", name, "--dry-run", "--json")
+        assert told.json["parameters"] > 0, told.err
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "999999999999")
+    assert roca("train", data, "--base", "mine", "--dry-run").code == 4
 
 
 def test_bad_data_is_named_with_its_line(roca, base, home, tmp_path):
