@@ -30,7 +30,7 @@ FORM = 1
 
 LONGEST_S = 600.0
 _CHILD = "rocamadre.training.preflight.calibration_child"
-_RELEVANT = ("method", "method_settings", "precision", "gradient_checkpointing", "threads")
+_RELEVANT = ("method", "method_settings", "precision", "gradient_checkpointing", "threads", "processes")
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

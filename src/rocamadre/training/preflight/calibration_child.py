@@ -47,8 +47,8 @@ def main(path: str) -> int:
 def _measure(spec: dict[str, Any]) -> dict[str, Any]:
     memory.tune_allocator()
     settings = TrainingSettings.model_validate(spec["settings"])
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    if settings.threads or settings.processes > 1:
+        torch.set_num_threads(settings.threads or max(1, torch.get_num_threads() // settings.processes))
     method, own = make_method(settings.method), check_settings(settings.method, settings.method_settings)
     path = Path(spec["base"])
     base, shape = load_base(path), read_shape(path)

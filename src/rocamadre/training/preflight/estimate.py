@@ -287,8 +287,10 @@ def _notes(
         notes.append("The disk is too full: the job would pause until there is room.")
     if rate is None:
         notes.append("How fast this machine is was not measured, so time and energy are open.")
-    if settings.processes * max(1, settings.threads) > machine.cores and settings.processes > 1:
-        notes.append(f"{settings.processes} processes share {machine.cores} cores: they will be slower than assumed.")
+    if settings.processes > 1:
+        notes.append("What the processes tell each other takes time too, and is not counted.")
+    if settings.processes * max(1, settings.threads) > machine.cores:
+        notes.append(f"There are {machine.cores} cores: so many threads will be slower than assumed.")
     if data.scale > 1:
         notes.append(f"Tokens are counted on {len(data.lengths)} of {data.examples} examples.")
     notes.append(f"Energy is {WATTS_PER_CORE:.0f} W for each core at work: an assumption, not a measurement.")
