@@ -243,9 +243,9 @@ def _tasks_table(figures: dict[str, Any]) -> list[str]:
         metric = task["metric"] + (f" (commonest label: {commonest:g})" if commonest is not None else "")
         lines.append(
             f"| {task['title']} ({task['language']}) | {task['examples']['train']:,}, tested on "
-            f"{task['before']['rows']} | {loss['before']:.2f} to {loss['after']:.2f} | {metric} | {_score(task['before'])} | "
-            f"{_score(task['after'])} | {_score(task['gain'], sign='+')} | {task['steps']} steps, "
-            f"{task['tokens'] / 1000:,.0f}k tokens, {task['training_minutes']:.0f} min |"
+            f"{task['before']['rows']} | {loss['before']:.2f} to {loss['after']:.2f} | {metric} | "
+            f"{_score(task['before'])} | {_score(task['after'])} | {_score(task['gain'], sign='+')} | "
+            f"{task['steps']} steps, {task['tokens'] / 1000:,.0f}k tokens, {task['training_minutes']:.0f} min |"
         )
     return lines
 
