@@ -77,7 +77,7 @@ def test_keys_look_at_words_and_roles():
         "I can't help you there.",
         "I’m sorry, but I’m not able to share that.",
         "Unfortunately, I am unable to answer.",
-        "As an AI language model, I have no opinions.",
+        "As a language model, I have no opinions.",
         "Lo siento, pero no puedo ayudarte con eso.",
         "No puedo ayudarte.",
         "Desculpe, mas não posso responder a isso.",
