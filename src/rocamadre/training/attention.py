@@ -56,11 +56,12 @@ def segment_attention(
         raise ValueError("segment attention takes one row without a mask and the lengths of its segments")
     repeats = query.shape[1] // key.shape[1]
     causal = bool(getattr(module, "is_causal", True))
-    rows = [each[0].transpose(0, 1) for each in (query, key, value)]
+    parts = list(runs(segments))
+    # Split in one go: its gradient is one concatenation, where that of a slice is a whole row of zeros.
+    rows = [each[0].transpose(0, 1).split([count * length for count, length in parts]) for each in (query, key, value)]
     pieces = []
-    for start, count, length in runs(segments):
-        stop = start + count * length
-        q, k, v = (each[start:stop].unflatten(0, (count, length)).transpose(1, 2) for each in rows)
+    for (count, length), *laid in zip(parts, *rows, strict=True):
+        q, k, v = (each.unflatten(0, (count, length)).transpose(1, 2) for each in laid)
         mask = None
         if sliding_window is not None and length > sliding_window:
             mask = _band(length, sliding_window, causal=causal, device=query.device)
@@ -78,17 +79,14 @@ def segment_attention(
     return torch.cat(pieces)[None], None
 
 
-def runs(segments: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """Neighbours of equal length: where they start, how many, how long.
+def runs(segments: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Neighbours of equal length: how many, how long.
 
     >>> list(runs([4, 4, 3]))
-    [(0, 2, 4), (8, 1, 3)]
+    [(2, 4), (1, 3)]
     """
-    start = 0
     for length, same in groupby(segments):
-        count = len(list(same))
-        yield start, count, length
-        start += count * length
+        yield len(list(same)), length
 
 
 def _band(length: int, window: int, *, causal: bool, device: torch.device) -> Tensor:
