@@ -96,8 +96,11 @@ class RunDir:
     def note(self, clock: Clock, event: Mapping[str, Any]) -> None:
         """Append one line to the progress; one write, so that lines of two processes do not mix."""
         line = msgspec.json.encode({"at": clock.now().isoformat(), **event}) + b"\n"
-        descriptor = os.open(self.path / "progress.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(self.path / "progress.jsonl", os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
+            end = os.lseek(descriptor, 0, os.SEEK_END)
+            if end and os.pread(descriptor, 1, end - 1) != b"\n":
+                line = b"\n" + line  # A full disk tore the line before; this one must not be lost with it.
             os.write(descriptor, line)
         finally:
             os.close(descriptor)

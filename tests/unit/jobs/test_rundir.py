@@ -32,6 +32,15 @@ def test_progress_passes_over_a_torn_line(tmp_path):
     assert run.progress() == [{"at": "2026-11-20T00:00:00+00:00", "step": 1}]
 
 
+def test_a_line_after_a_torn_one_is_read(tmp_path):
+    run = RunDir(tmp_path / "run")
+    run.begin({})
+    (run.path / "progress.jsonl").write_bytes(b'{"event": "st')
+    run.note(CLOCK, {"event": "step"})
+    run.note(CLOCK, {"event": "end"})
+    assert [line["event"] for line in run.progress()] == ["step", "end"]
+
+
 def test_stop_and_result(tmp_path):
     run = RunDir(tmp_path / "r")
     run.begin({})
