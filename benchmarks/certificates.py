@@ -53,7 +53,7 @@ CASES = (
     Case("full, text begins with a mark", "full", shape={"pre": "llama-bpe", "begins": True}, learning_rate=2e-3),
     Case("LoRA", "lora", LORA, kinds=ALL),
     Case("LoRA, attention only, deep", "lora", {**LORA, "targets": "attention"}, shape={"layers": 5}),
-    Case("LoRA, wide, all heads their own", "lora", LORA, shape={"width": 96, "heads": 6, "kv_heads": 6}, kinds=ALL),
+    Case("LoRA, wide, all heads their own", "lora", LORA, shape={"width": 96, "heads": 6, "kv_heads": 6}),
     Case("LoRA, Qwen2 shape", "lora", LORA, shape=QWEN),
     Case("LoRA, digits apart (SmolLM)", "lora", LORA, shape={"pre": "smollm", "begins": True}),
     Case("LoRA on a Q8_0 base", "lora", LORA, base="Q8_0"),

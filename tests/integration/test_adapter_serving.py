@@ -16,7 +16,10 @@ from rocamadre.engines.llama.gguf import export_gguf
 from rocamadre.engines.llama.gguf_adapter import export_adapter, why_not
 from rocamadre.engines.pool import EnginePool
 from rocamadre.engines.protocol import LoadSpec
+from rocamadre.engines.torch.adapters import adapter_options
 from rocamadre.testing.tuned import gguf_base, tune
+from rocamadre.training.certificate.torch_side import greedy
+from rocamadre.training.forms import write_reading
 from rocamadre.training.serving import load_tuned
 
 CONTEXT = 256
@@ -207,6 +210,28 @@ async def test_a_dedicated_model_has_a_process_of_its_own(models, tmp_path):
         own = await pool.engine(replace(of(models, "plain"), model_id="mine", dedicated=True))
         assert await answer(own, ask()) == await answer(shared, ask()) == expected
         assert sorted(line.model_id for line in pool.status())[-1] == "mine"
+
+
+async def test_the_torch_engine_holds_a_tuned_model_to_a_schema_too(models, tmp_path):
+    trained = tune(models["base"], tmp_path / "loreft", "loreft", {"rank": 2, "last": 2}, learning_rate=0.1)
+    tuned = load_tuned(models["base"], "loreft", trained)
+    write_reading(tuned.base, trained)
+    spec = LoadSpec("edited", "torch", models["base"], CONTEXT, {"method": "loreft", "adapter": str(trained)})
+    async with pooled(tmp_path) as pool:
+        engine = await pool.engine(spec)
+        rendered = await engine.render(ask())
+        written = greedy(tuned.module, rendered.token_ids, 24, tuned.base.tokenizer.ends)
+        special = tuned.base.tokenizer.special
+        expected = tuned.base.tokenizer.tokens.decode([token for token in written if token not in special])
+        assert await answer(engine, ask()) == expected
+        schema = {"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"]}
+        found = json.loads(await answer(engine, replace(ask(), schema=schema)))
+        assert found["yes"] in (True, False)
+
+
+def test_half_a_torch_adapter_is_refused():
+    with pytest.raises(InvalidRequest, match="both 'adapter' and 'method'"):
+        adapter_options({"method": "loreft"})
 
 
 def test_adapters_that_the_engine_cannot_run_are_told_apart(models, tmp_path):
