@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -132,7 +132,7 @@ def foresee(session: Session, wish: _Wish) -> Preflight:
     Raises:
         RocamadreError: data, base or settings are wrong.
     """
-    if "://" in wish.data or "://" in (wish.validation or ""):
+    if any("://" in where for where in (wish.data, wish.validation or "", *wish.forgetting)):
         raise CommandFailed("--dry-run reads files of this machine; give a path instead of a URI")
     with local_host(session) as host:
         resolved = _resolved(session, host, wish.base)
@@ -148,6 +148,10 @@ def foresee(session: Session, wish: _Wish) -> Preflight:
 
     def examples(where: str) -> Iterator[Example]:
         return load_examples(find_sources(where), rules)
+
+    for where in wish.forgetting:
+        for _ in load_examples(find_sources(where), replace(rules, kinds=(Chat, Text))):
+            pass  # Reading it is the check.
 
     return look_ahead(
         session.home,
@@ -241,7 +245,8 @@ def _uploaded(s3: Any, where: str, name: str, part: str) -> str:
     with path.open("rb") as stream:
         while piece := stream.read(1 << 20):
             digest.update(piece)
-    key = f"{name}/{part}/{digest.hexdigest()[:12]}/{path.name}"
+    # URIs are listed with commas between.
+    key = f"{name}/{part}/{digest.hexdigest()[:12]}/{path.name.replace(',', '-')}"
     s3.upload_file(str(path), BUCKET, key)
     return f"s3://{BUCKET}/{key}"
 

@@ -141,6 +141,10 @@ def test_bad_data_is_named_with_its_line(roca, base, home, tmp_path):
     told = roca("train", str(path), "--base", "tiny", "--dry-run")
     assert told.code == 1
     assert "line 2" in told.err
+    good = tmp_path / "good.jsonl"
+    good.write_text('{"prompt": "a", "completion": "b"}\n')
+    told = roca("train", str(good), "--base", "tiny", "--forgetting", str(path), "--dry-run")
+    assert (told.code, "line 2" in told.err) == (1, True)
     assert roca("train", "nowhere.jsonl", "--base", "tiny", "--dry-run").code == 4
     assert "give a path" in roca("train", "s3://bucket/x.jsonl", "--base", "tiny", "--dry-run").err
 
@@ -164,6 +168,14 @@ def test_a_job_is_asked_for(roca, data, clients):
     assert asked["hyperParameters"] == {"method": "lora", "epochs": "3"}
     assert asked["trainingDataConfig"]["s3Uri"].startswith("s3://rocamadre-training/harbour/train/")
     assert asked["validationDataConfig"]["validators"][0]["s3Uri"].endswith("/Harbour Words.jsonl")
+
+
+def test_what_is_to_be_kept_is_uploaded_and_named(roca, data, clients):
+    told = roca("train", data, "--name", "harbour", "--forgetting", data, "--forgetting", "s3://mine/other.jsonl")
+    assert told.code == 0, told.err
+    uris = clients.calls["create_model_customization_job"]["hyperParameters"]["forgetting_data"].split(",")
+    assert uris[0].startswith("s3://rocamadre-training/harbour/forgetting/")
+    assert uris[1] == "s3://mine/other.jsonl"
 
 
 def test_a_name_is_made_from_the_data(roca, data, clients):
