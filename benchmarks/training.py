@@ -33,7 +33,7 @@ MAX_LENGTH = 512
 CASES: dict[str, dict[str, Any]] = {
     "packed": {"packing": True, "bar": 1.3},
     "one example a row": {"packing": False, "bar": 1.3},
-    "defaults": {"packing": True, "trl": "defaults", "bar": 2.5},
+    "defaults": {"packing": False, "trl": "defaults", "bar": 2.5},
     "lora": {"packing": True, "method": "lora", "bar": 1.3},
 }
 
