@@ -17,6 +17,7 @@ from rocamadre.datasets import canonical
 from rocamadre.jobs.rundir import read_json, write_json
 from rocamadre.jobs.runner import RunStopped
 
+LONGEST_S = 300.0
 CRASH, REFUSE, WAIT = 997, 998, 999
 STEP_S = float(os.environ.get("STUB_STEP_S", "0"))
 
@@ -46,12 +47,13 @@ def run(folder):
         "parameters": 100,
     }
     folder.note(SystemClock(), note)
+    deadline = time.monotonic() + LONGEST_S
     while step < steps:
         if folder.stop_requested():
             write_json(checkpoints / "last.json", {"step": step, "state": state})
             raise RunStopped
         while rank == WAIT and not (folder.path.parent / "go").exists():
-            if folder.stop_requested():
+            if folder.stop_requested() or not folder.path.exists() or time.monotonic() > deadline:
                 break
             time.sleep(0.02)
         time.sleep(STEP_S)
