@@ -104,11 +104,21 @@ _OURS_OF = {
     "earlyStoppingPatience": "early_stopping",
     "evalPercentage": "validation_share",
 }
+PUBLISHED: dict[str, tuple[str, ...]] = {
+    "serving": ("merged", "adapter"),
+    "weights": ("F16", "F32", "Q8_0", "Q4_0"),
+}
+"""Of what is made of the trained model, the default first: an adapter beside its base, the numbers of its file."""
 
 
 def documented(base_id: str) -> Mapping[str, Documented]:
     """What Amazon documents for a foundation model."""
     return next(family for pattern, family in FAMILIES.items() if fnmatchcase(base_id, pattern))
+
+
+def published(given: Mapping[str, str]) -> dict[str, str]:
+    """How the trained model is published; `read` has checked it."""
+    return {name: given.get(name, values[0]) for name, values in PUBLISHED.items()}
 
 
 def read(base_id: str, kind: CustomizationType, given: Mapping[str, str], *, context_length: int) -> TrainingSettings:
@@ -117,7 +127,8 @@ def read(base_id: str, kind: CustomizationType, given: Mapping[str, str], *, con
     Args:
         base_id: The foundation model that the client named; its family decides which documented names there are.
         kind: What is done; continued pre-training moves all weights unless told otherwise.
-        given: Name to value. Ours are the fields of `TrainingSettings`, and those of the method's own settings.
+        given: Name to value. Ours are the fields of `TrainingSettings`, those of the method's own settings, and, only
+            checked here, the names of `PUBLISHED`.
         context_length: Of the local model; rows are no longer.
 
     Raises:
@@ -160,6 +171,9 @@ class _Reading:
         self._said[target] = name
         if name in self._family:
             self._take_documented(name, self._family[name], text)
+        elif name in PUBLISHED:
+            if text not in PUBLISHED[name]:
+                self._wrong.append(f"{name} is {_short(text)}; it takes {', '.join(PUBLISHED[name])}")
         elif name == "method_settings":
             self._own.update(_object(text, self._wrong))
         elif name in TrainingSettings.model_fields:
@@ -198,7 +212,7 @@ class _Reading:
             self.values[_OURS_OF[name]] = int(value) if range_.whole else value
 
     def _allowed(self) -> str:
-        ours = ", ".join(name for name in TrainingSettings.model_fields if name != "method_settings")
+        ours = ", ".join(name for name in (*TrainingSettings.model_fields, *PUBLISHED) if name != "method_settings")
         return (
             f"{self._base_id} takes {', '.join(self._family)}; Rocamadre's own are {ours}, and of method "
             f"{self._facts.name}: {', '.join(self._facts.settings.model_fields)}"

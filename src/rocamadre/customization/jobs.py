@@ -22,6 +22,7 @@ from rocamadre.catalog.types import Model
 from rocamadre.core.errors import Conflict, NotFound
 from rocamadre.customization.cards import write_model_card
 from rocamadre.customization.data import certificate_prompts, data_facts, forgetting_sets, write_data
+from rocamadre.customization.hyperparameters import published
 from rocamadre.customization.models import register_custom_model
 from rocamadre.customization.openai import RESULTS, result_file_id, result_lines
 from rocamadre.customization.operations import KIND as KIND_NAME
@@ -103,7 +104,7 @@ def publish(work: Work) -> dict[str, Any]:
     job, platform = _job(work), work.platform
     folder = run_dir(platform.settings.home, job.arn)
     child = RunDir(folder.path / PUBLISH)
-    trained, options = work.results["train"], job.echoed.get("publish", {})
+    trained, how = work.results["train"], published(job.hyperparameters)
     method = FACTS[trained["method"]]
     child.begin(
         {
@@ -112,9 +113,9 @@ def publish(work: Work) -> dict[str, Any]:
             "method": trained["method"],
             "method_settings": job.settings.get("method_settings", {}),
             "destination": str(platform.settings.home / "models" / model_folder(job)),
-            "kinds": [options.get("weights", "F16")],
+            "kinds": [how["weights"]],
             "name": job.model_name,
-            "serving": options.get("serving", "merged") if method.mergeable else "adapter",
+            "serving": how["serving"] if method.mergeable else "adapter",
             "prompts": certificate_prompts(folder),
         }
     )
@@ -134,7 +135,7 @@ def register(work: Work) -> dict[str, Any]:
     if job.wire == "openai":
         _write_facts(work, {"result_file": _keep_results(platform, job, folder)})
     base = base_of(platform, job)
-    published = work.results["publish"]
+    result = work.results["publish"]
     root = platform.settings.home / "models" / model_folder(job)
     try:
         with platform.sql.begin() as tx:
@@ -149,12 +150,12 @@ def register(work: Work) -> dict[str, Any]:
                 customization_type=job.type,
                 job_arn=job.arn,
                 folder=model_folder(job),
-                file=_file_of(published["path"], root),
-                engine=published["engine"],
-                options=published["options"],
-                size_bytes=published["size_bytes"],
-                parameters=published["parameters"],
-                context_length=published["context_length"],
+                file=_file_of(result["path"], root),
+                engine=result["engine"],
+                options=result["options"],
+                size_bytes=result["size_bytes"],
+                parameters=result["parameters"],
+                context_length=result["context_length"],
                 facts=_model_facts(job, base, work),
                 created_at=platform.clock.now(),
             )
@@ -243,7 +244,7 @@ def _training_spec(platform: JobPlatform, job: Job, base: Model, folder: RunDir)
 
 
 def _model_facts(job: Job, base: Model, work: Work) -> dict[str, Any]:
-    trained, published = work.results["train"], work.results["publish"]
+    trained, result = work.results["train"], work.results["publish"]
     names = ("steps", "loss", "validation_loss", "best_step", "tokens", "seconds", "peak_memory_bytes")
     return {
         "method": trained["method"],
@@ -252,7 +253,7 @@ def _model_facts(job: Job, base: Model, work: Work) -> dict[str, Any]:
         "data": work.results["prepare"],
         "metrics": {name: trained.get(name) for name in names},
         "forgetting": trained.get("forgetting", {}),
-        "certificate": published.get("certificate", {}),
+        "certificate": result.get("certificate", {}),
         "base": {"id": base.id, "name": base.name},
         "licence": base.licence,
         "languages": list(base.languages),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rocamadre.core.errors import InvalidRequest
-from rocamadre.customization.hyperparameters import FAMILIES, documented, read
+from rocamadre.customization.hyperparameters import FAMILIES, documented, published, read
 from rocamadre.training.methods.facts import FACTS
 from rocamadre.training.settings import TrainingSettings
 
@@ -88,6 +88,14 @@ def test_ours_are_strings_too():
     )
     assert (found.max_steps, found.gradient_checkpointing) == (9, True)
     assert found.method_settings == {"rank": 4, "targets": ["q_proj", "v_proj"], "dora": True}
+
+
+def test_how_it_is_published():
+    assert published({}) == {"serving": "merged", "weights": "F16"}
+    settings("amazon.nova-lite-v1:0", serving="adapter", weights="Q8_0")
+    assert published({"weights": "Q8_0"}) == {"serving": "merged", "weights": "Q8_0"}
+    with pytest.raises(InvalidRequest, match="weights is 'Q2'; it takes F16"):
+        settings(weights="Q2")
 
 
 def test_all_that_is_wrong_is_told_at_once():
