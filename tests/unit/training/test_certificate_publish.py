@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from rocamadre.core.errors import Conflict, InvalidRequest
 from rocamadre.engines.llama import gguf as gguf_module
@@ -247,3 +248,14 @@ def test_the_exporter_is_not_told_what_the_certificate_knows(tmp_path, base):
         export_gguf(folder, path, kind=kind)
         assert check_file(path, folder, kind).cause == ""
     assert check_file(tmp_path / "F16.gguf", folder, "F32").cause == "dtype"
+
+
+def test_numbers_that_half_precision_does_not_hold(tmp_path, base):
+    """Serve the model in the form that holds them, and say so."""
+    trained = tune(base, tmp_path / "model", "full", learning_rate=3e-3)
+    [file] = trained.glob("*.safetensors")
+    weights = load_file(file)
+    save_file({name: weight * 1e6 for name, weight in weights.items()}, file, metadata={"format": "pt"})
+    result = publish.run(publishing(tmp_path, base, trained, "full"))
+    assert result["engine"] == "torch"
+    assert "diverged" in result["note"]

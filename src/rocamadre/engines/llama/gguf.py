@@ -49,6 +49,9 @@ class GgufSummary:
     pre: str
 
 
+_LARGEST_F16 = float(np.finfo(np.float16).max)
+
+
 def export_gguf(folder: Path, destination: Path, *, kind: str = "Q8_0", name: str | None = None) -> GgufSummary:
     """Write a model folder (config.json, safetensors, tokenizer.json, chat template) as one GGUF file.
 
@@ -79,6 +82,7 @@ def export_gguf(folder: Path, destination: Path, *, kind: str = "Q8_0", name: st
         _add_tokenizer(writer, tokenizer)
         for tensor, values in _tensors(folder, config, architecture):
             tensor_kind = gguf.GGMLQuantizationType[_kind_of(tensor, values, kind)]
+            _check_range(tensor, values, tensor_kind.name)
             writer.add_tensor(tensor, gguf.quantize(values, tensor_kind), raw_dtype=tensor_kind)
             tensors, parameters = tensors + 1, parameters + values.size
         writer.write_header_to_file()
@@ -237,6 +241,16 @@ def _llama3_factors(config: dict[str, Any]) -> npt.NDArray[np.float32]:
     turns = context * frequencies / (2 * np.pi)
     smooth = np.clip((turns - low) / (high - low), 0.0, 1.0)
     return (1 / (smooth + (1 - smooth) / factor)).astype(np.float32)
+
+
+def _check_range(tensor: str, values: npt.NDArray[np.float32], kind: str) -> None:
+    most = _LARGEST_F16 if kind == "F16" else float(np.finfo(np.float32).max)
+    largest = float(np.abs(values).max(initial=0.0))
+    if not largest <= most:
+        raise InvalidRequest(
+            f"{tensor} holds numbers up to {largest:.3g}; {kind} holds up to {most:.3g}. A training that diverged makes "
+            "such weights: lower learning_rate, or keep the weights as F32"
+        )
 
 
 def _kind_of(tensor: str, values: npt.NDArray[np.float32], kind: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from rocamadre.core.errors import ModelFailure
 from rocamadre.engines.llama.transport import Candidate, Chunk, Picked, Transport
 
 _CERTAIN = 1e6
@@ -93,7 +94,10 @@ class Scores:
             "stream": False,
         }
         answer = await self._transport.ask("/completion", body, timeout_s=self._transport.reply_timeout_s)
-        return msgspec.convert(answer.get("completion_probabilities", []), list[Picked])
+        try:
+            return msgspec.convert(answer.get("completion_probabilities", []), list[Picked])
+        except msgspec.ValidationError as error:  # llama.cpp writes null for what is no number.
+            raise ModelFailure("the model's probabilities are not finite numbers; its weights are damaged") from error
 
 
 def group_tokens(chunk: Chunk) -> Iterator[tuple[list[int], Picked]]:

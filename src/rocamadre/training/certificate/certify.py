@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from rocamadre.core.errors import InvalidRequest, ModelFailure
 from rocamadre.core.settings import EngineSettings
 from rocamadre.datasets.tokenizer import ModelTokenizer
 from rocamadre.engines.pool import EnginePool
@@ -149,6 +150,11 @@ class Examination:
             return await measure_engine(
                 engine, form, reference.golden, reference.paths, reference.tokenizer, steps=reference.steps
             )
+        except ModelFailure as error:
+            raise InvalidRequest(
+                f"the {form.name} could not be asked: {error.message} A training that diverged does this: lower "
+                "learning_rate, or keep the weights as F32"
+            ) from error
         finally:
             await pool.close()
 
