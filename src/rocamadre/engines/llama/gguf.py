@@ -248,8 +248,8 @@ def _check_range(tensor: str, values: npt.NDArray[np.float32], kind: str) -> Non
     largest = float(np.abs(values).max(initial=0.0))
     if not largest <= most:
         raise InvalidRequest(
-            f"{tensor} holds numbers up to {largest:.3g}; {kind} holds up to {most:.3g}. A training that diverged makes "
-            "such weights: lower learning_rate, or keep the weights as F32"
+            f"{tensor} holds numbers up to {largest:.3g}; {kind} holds up to {most:.3g}. A training that diverged "
+            "makes such weights: lower learning_rate, or keep the weights as F32"
         )
 
 
