@@ -51,8 +51,8 @@ test:
 	@$(ENVIRONMENT) test clients frameworks oldest
 	@$(ROCA) models prepare
 	@$(MAKE) check oldest
-	$(BIN)/python -m pytest -n $(WORKERS) -W error --ignore=tests/browser
-	$(BIN)/python -m pytest -n $(WORKERS) -W error tests/browser
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 -W error --ignore=tests/browser
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 -W error tests/browser
 
 check:
 	$(BIN)/ruff format --check
@@ -74,11 +74,11 @@ scores:
 
 oldest:
 	@$(ENVIRONMENT) run oldest
-	PYTHONPATH=$(CURDIR)/.venv-oldest $(BIN)/python -m pytest -n $(WORKERS) -W error tests/contract
+	PYTHONPATH=$(CURDIR)/.venv-oldest $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 -W error tests/contract
 
 newest:
 	@$(ENVIRONMENT) test newest
-	PYTHONPATH=$(CURDIR)/.venv-newest $(BIN)/python -m pytest -n $(WORKERS) -W error --ignore=tests/browser
+	PYTHONPATH=$(CURDIR)/.venv-newest $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 -W error --ignore=tests/browser
 
 clean: down
 	rm -rf .venv .venv-* .venv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

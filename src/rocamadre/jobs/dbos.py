@@ -69,8 +69,11 @@ class DbosWorker:
             give_up(self._kinds, kind, run_id, self._platform, reason)
         DBOS.launch()
         jobs = self._platform.settings.jobs
-        for queue, most in ((QUEUE, jobs.concurrency), (HEAVY_QUEUE, jobs.heavy)):
-            DBOS.register_queue(queue, worker_concurrency=most, polling_interval_sec=self._poll_s)
+        for queue, most, poll_s in (
+            (QUEUE, jobs.concurrency, self._poll_s),
+            (HEAVY_QUEUE, jobs.heavy, 3 * self._poll_s),
+        ):
+            DBOS.register_queue(queue, worker_concurrency=most, polling_interval_sec=poll_s)
         self._thread.start()
 
     def close(self) -> None:
