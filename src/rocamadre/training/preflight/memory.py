@@ -21,8 +21,9 @@ LOGITS_BYTES = 3 * (1 << 22) * FP32
 """Chunk of logits, its copy, and what comes of them; see `training.head`."""
 
 HOLES = 1.2
-"""What the C allocator takes for each byte in use where a matrix and its adapter make tensors in turn that live for
-different times: measured. Without adapters there is next to nothing between the tensors."""
+"""What the C allocator takes for each byte in use where tensors that live for different times are made in turn, as by a
+matrix and its adapter, or by layers that are computed again: measured. In plain layers there is next to nothing between
+the tensors."""
 
 NF4_BITS = 4.5
 """Per weight of a base in 4 bits, a scale for every 64 of them included; less with double quantisation."""
@@ -133,7 +134,7 @@ def process_memory(
     temporary += 3 * FP32 * targets * shape.hidden
     if moved.head:
         temporary += FP32 * shape.embedding_parameters
-    holes = HOLES if moved.adapted else 1.0
+    holes = HOLES if moved.adapted or moved.rank or checkpointing else 1.0
     return Memory(
         weights=weights / shares,
         gradients=FP32 * moved.parameters / shares,
