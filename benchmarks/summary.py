@@ -229,6 +229,31 @@ def _methods(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
+def _preflight(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    bars, runs = figures["bars"], figures["runs"].values()
+    rows = []
+    for name, title, bar in (("memory_bytes", "peak memory", "memory"), ("training_s", "time in training", "time")):
+        off = [abs(run["figures"][name]["error"]) for run in runs]
+        kept = sum(each <= bars[bar] for each in off)
+        text = f"at most {max(off):.0%} off, within the bar in {kept} of {len(off)} runs"
+        rows.append((f"{title}, foreseen and found", text, f"{bars[bar]:.0%}"))
+    return rows
+
+
+def _preflight_table(figures: dict[str, Any]) -> list[str]:
+    lines = [
+        "| run | weights that move | memory foreseen | was | off by | time foreseen | was | off by |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, run in figures["runs"].items():
+        weights, memory, time = (run["figures"][each] for each in ("trained_parameters", "memory_bytes", "training_s"))
+        lines.append(
+            f"| {name} | {weights['was']:,.0f} | {_megabytes(memory['foreseen'])} | {_megabytes(memory['was'])} | "
+            f"{memory['error']:+.0%} | {time['foreseen']:.1f} s | {time['was']:.1f} s | {time['error']:+.0%} |"
+        )
+    return lines
+
+
 def _size(kilobytes: float) -> str:
     return f"{kilobytes / 1000:.1f} MB" if kilobytes >= 1000 else f"{kilobytes:.0f} kB"
 
@@ -271,7 +296,7 @@ def _losses(figures: dict[str, Any]) -> dict[str, float]:
     return dict(figures["methods"]["LoRA"]["validation_loss"])
 
 
-TABLES = {"tasks": _tasks_table, "methods": _methods_table}
+TABLES = {"tasks": _tasks_table, "methods": _methods_table, "preflight": _preflight_table}
 """Tables of docs/customization.md, between `<!-- NAME: begin -->` and `<!-- NAME: end -->`."""
 
 
@@ -300,6 +325,7 @@ SECTIONS = {
     "fuzz": _fuzz,
     "tasks": _tasks,
     "methods": _methods,
+    "preflight": _preflight,
 }
 
 
