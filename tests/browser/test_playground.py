@@ -137,6 +137,7 @@ def test_models_side_by_side(desk):
     assert tab.page.get_by_text("[fake] You said: hello").count() == 2
     tab.page.get_by_role("button", name="Remove this model").first.click()
     tab.page.wait_for_function("document.querySelectorAll('.lane').length === 2")
+    tab.page.wait_for_function("!location.search.includes('roca-mini')")
     assert query(tab)["models"] == f"{FAKE},{FAKE}"
     # A model that is added takes the conversation over.
     tab.page.get_by_role("button", name="Compare").click()

@@ -14,8 +14,8 @@ from rocamadre.console.parts.elements import (
     box,
     button,
     choice_field,
+    fill,
     link,
-    set_attributes,
     tag,
     text,
     text_field,
@@ -65,7 +65,7 @@ class Aliases:
 
     async def _set(self) -> None:
         await self._change("POST", _PATH, self._wish)
-        set_attributes(self._pattern, value="")
+        fill(self._pattern, "")
 
     async def _change(self, method: str, path: str, body: dict[str, str] | None = None) -> None:
         self._told.clear()

@@ -19,6 +19,7 @@ from rocamadre.console.parts.elements import (
     button,
     choice_field,
     code_block,
+    fill,
     heading,
     icon,
     link,
@@ -124,7 +125,7 @@ class Wizard:
         wish, page = self._wish, self._page
         if not self._named:
             wish = self._wish = wish.changed(name=suggest_name(wish.base, wish.training, self._moment))
-            set_attributes(self._name, value=wish.name)
+            fill(self._name, wish.name)
         self._program.clear()
         with self._program:
             written = write_program(

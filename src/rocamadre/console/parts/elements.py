@@ -6,6 +6,7 @@ would run code are refused, so that hostile text can only ever be shown.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -184,12 +185,24 @@ def text_field(
     with box(f"field {classes}".strip(), name="label"):
         tag("span", label, classes="field-label")
         if lines > 1:
-            made = tag("textarea", rows=lines, value=value, placeholder=placeholder or None, **attributes)
+            made = tag("textarea", value, rows=lines, placeholder=placeholder or None, **attributes)
         else:
-            made = tag("input", type=kind, value=value, placeholder=placeholder or None, **attributes)
+            made = tag("input", type=kind, placeholder=placeholder or None, **attributes)
+            begin_with(made, value)
     if on_change is not None:
         made.on("change", _with_value(made, on_change), js_handler="(event) => emit(event.target.value)")
     return made
+
+
+def begin_with(field: ui.element, value: str) -> None:
+    """Say what a field holds before anybody types."""
+    # As a property it would be what the field is held to: whatever else is drawn would take back what is being typed.
+    field.props["^value"] = value
+
+
+def fill(field: Tag, value: str) -> None:
+    """Replace what a field holds, also what was typed."""
+    field.client.run_javascript(f"getHtmlElement({field.id}).value = {json.dumps(value)}")
 
 
 def choice_field(

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from nicegui import ui
 from nicegui.events import GenericEventArguments
 
-from rocamadre.console.parts.elements import Tag, box, set_attributes, tag
+from rocamadre.console.parts.elements import Tag, begin_with, box, set_attributes, tag
 
 Told: TypeAlias = Callable[[str], Awaitable[None] | None]
 
@@ -67,7 +66,7 @@ def free_number(label: str, on_change: Told, *, value: str, least: float, most: 
     with box("field", name="label"):
         tag("span", label, classes="field-label")
         made = tag("input", type="number", min=least, max=most, step=1, placeholder=placeholder or None)
-        _begin_with(made, value)
+        begin_with(made, value)
     listen(made, on_change)
     return made
 
@@ -79,19 +78,14 @@ def slider(
     with box("slider"):
         name = tag("span", label, classes="field-label", title=hint or None)
         made = tag("input", type="range", min=least, max=most, step=step, aria_label=label)
-        _begin_with(made, f"{value:g}")
+        begin_with(made, f"{value:g}")
         number = tag("input", type="number", min=least, max=most, step=step, classes="slider-number", aria_label=label)
-        _begin_with(number, f"{value:g}")
+        begin_with(number, f"{value:g}")
     set_attributes(name, aria_hidden=True)
     told = _told(on_change)
     made.on("input", told, js_handler=_SLIDE, throttle=_SLIDE_S)
     number.on("input", told, js_handler=_NUMBER, throttle=_SLIDE_S)
     number.on("change", told, js_handler=_NUMBER)
-
-
-def _begin_with(field: ui.element, value: str) -> None:
-    # As an attribute it is what the field begins with; as a property it would be what it is held to.
-    field.props["^value"] = value
 
 
 def _told(on_input: Told) -> Callable[[GenericEventArguments], Awaitable[None] | None]:
