@@ -1,0 +1,1 @@
+"""Knowledge bases: documents are parsed, cut into chunks, embedded, found again and cited."""
