@@ -1,0 +1,1 @@
+"""Text cut into pieces that are embedded and found again."""
