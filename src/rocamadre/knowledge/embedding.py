@@ -1,0 +1,157 @@
+"""The embedder of a knowledge base: which model it is, and its vectors, in the server and in a job."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Callable, Coroutine, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from rocamadre.catalog.operations import find_model
+from rocamadre.catalog.types import Model
+from rocamadre.core.context import Context
+from rocamadre.core.errors import Conflict, InvalidRequest, NotFound, RocamadreError, Throttled, Unavailable
+from rocamadre.engines.embed.dimensions import resize
+from rocamadre.jobs.api import ApiAnswer, ApiSession
+from rocamadre.jobs.runner import JobPlatform
+from rocamadre.knowledge.types import KnowledgeBase
+
+Vectors: TypeAlias = NDArray[np.float32]
+Embed: TypeAlias = Callable[[Sequence[str]], Vectors]
+"""Texts to rows of unit length, float32, as many columns as the knowledge base has dimensions."""
+
+PATH = "/v1/embeddings"
+_PIECE = 1 << 20
+
+
+def embedder_hash(model: Model) -> str:
+    """What tells a model's vectors from another's: SHA-256 of its files' names and contents.
+
+    A model without files here (a remote one) is told by its id and options.
+    """
+    if model.path is None or not model.path.exists():
+        facts = msgspec.json.encode([model.id, dict(model.options)], order="sorted")
+        return hashlib.sha256(facts).hexdigest()
+    files = sorted(path for path in model.path.rglob("*") if path.is_file()) if model.path.is_dir() else [model.path]
+    marks = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+    return _hash_of(model.path, marks)
+
+
+@lru_cache(maxsize=64)
+def _hash_of(root: Path, marks: tuple[tuple[str, int, int], ...]) -> str:
+    """The marks are there so that a file that changed is read again."""
+    digest = hashlib.sha256()
+    for name, size, _ in marks:
+        path = Path(name)
+        digest.update(f"{path.name if path == root else path.relative_to(root)} {size}\n".encode())
+        with path.open("rb") as stream:
+            while piece := stream.read(_PIECE):
+                digest.update(piece)
+    return digest.hexdigest()
+
+
+def check_embedder(ctx: Context, base: KnowledgeBase) -> Model:
+    """The model that made a knowledge base's vectors.
+
+    Raises:
+        Conflict: it is gone, or another under the same name.
+    """
+    try:
+        model = find_model(ctx.platform, base.embedder)
+    except NotFound as error:
+        raise Conflict(
+            f"knowledge base {base.id} keeps vectors of {base.embedder}, and that model is not here any more; bring it "
+            f"back, or make a knowledge base with another embedder. {error.message}"
+        ) from error
+    if embedder_hash(model) != base.embedder_hash:
+        raise Conflict(
+            f"the files of {base.embedder} are not those that made the vectors of knowledge base {base.id}; put the "
+            "old ones back, or make a new knowledge base from the same data sources"
+        )
+    return model
+
+
+async def embed_here(ctx: Context, base: KnowledgeBase, model: Model, texts: Sequence[str]) -> Vectors:
+    """Vectors of texts, in a server."""
+    engine = await ctx.platform.engines.engine(model.load_spec)
+    found = np.asarray((await engine.embed(texts)).vectors, np.float32)
+    return found if found.shape[1] == base.dimensions else resize(found, base.dimensions)[0]
+
+
+async def embed_through(
+    session: ApiSession, base: KnowledgeBase, texts: Sequence[str], *, retry_s: float = 600.0
+) -> Vectors:
+    """Vectors of texts, in a job: the server's own interface is asked, again while it is busy.
+
+    Args:
+        session: A way to the server.
+        base: Whose embedder.
+        texts: At most 2,048, none empty.
+        retry_s: Seconds that a busy or restarting server is asked again.
+
+    Raises:
+        RocamadreError: it refused, or stayed busy.
+    """
+    wish = {"model": base.embedder, "input": list(texts), "dimensions": base.dimensions, "encoding_format": "base64"}
+    body = msgspec.json.encode(wish)
+    pause, waited = 0.05, 0.0
+    while True:
+        problem: RocamadreError
+        try:
+            answer = await session.post(PATH, body, account=base.account, region=base.region)
+        except Unavailable as error:
+            problem = error
+        else:
+            if answer.status == 200:
+                return _vectors(answer.body)
+            problem = _problem(answer)
+        if not isinstance(problem, Throttled | Unavailable) or waited >= retry_s:
+            raise problem
+        await asyncio.sleep(pause)
+        waited += pause
+        pause = min(pause * 2, 5.0)
+
+
+def embedder_of(platform: JobPlatform, base: KnowledgeBase) -> Embed:
+    """The embedder of a knowledge base for a thread of a job; each call opens its own way to the server."""
+
+    def embed(texts: Sequence[str]) -> Vectors:
+        return asyncio.run(asked(texts))
+
+    async def asked(texts: Sequence[str]) -> Vectors:
+        async with platform.api.session() as session:
+            return await embed_through(session, base, texts)
+
+    return embed
+
+
+def from_thread(loop: asyncio.AbstractEventLoop, work: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    """A coroutine function of a running loop as a function that a thread may call and wait for."""
+
+    def call(*arguments: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work(*arguments), loop).result()
+
+    return call
+
+
+def _vectors(body: bytes) -> Vectors:
+    rows = msgspec.json.decode(body)["data"]
+    whole = b"".join(base64.b64decode(row["embedding"]) for row in rows)
+    return np.frombuffer(whole, "<f4").reshape(len(rows), -1).astype(np.float32, copy=False)
+
+
+def _problem(answer: ApiAnswer) -> RocamadreError:
+    try:
+        message = str(msgspec.json.decode(answer.body)["error"]["message"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        message = f"the server answered {answer.status} to a request for embeddings"
+    if answer.status == 429:
+        return Throttled(message)
+    return Unavailable(message) if answer.status >= 500 else InvalidRequest(message)
