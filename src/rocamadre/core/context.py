@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,7 @@ class Context:
         deadline: On the platform clock's `monotonic()`; work after it is pointless.
         reply_headers: Response headers that the handler wants sent, by lower-case name.
         notes: What the access log and metrics should know (model, tokens); never prompts.
+        wishes: Request headers of our own, `x-rocamadre-…`, by lower-case name: what the API's model has no member for.
     """
 
     platform: Platform
@@ -96,3 +98,4 @@ class Context:
     deadline: float
     reply_headers: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str | int | float] = field(default_factory=dict)
+    wishes: Mapping[str, str] = field(default_factory=dict)

@@ -65,6 +65,7 @@ class DataSource:
         configuration: The wire's `dataSourceConfiguration`, as it came.
         ingestion: The wire's `vectorIngestionConfiguration`, as it came; empty when there was none.
         encryption: The wire's `serverSideEncryptionConfiguration`; only given back.
+        chunking: Ours, see `chunkers.registry.HEADER`: wins over what `ingestion` says; empty for none.
         loader: Ours, of type CUSTOM only: `{"type": "DIRECTORY", "path": …}` and the like; empty for none.
         deletion_policy: Whether its chunks go when the data source goes.
     """
@@ -79,6 +80,7 @@ class DataSource:
     configuration: Mapping[str, Any]
     ingestion: Mapping[str, Any]
     encryption: Mapping[str, Any]
+    chunking: Mapping[str, Any]
     loader: Mapping[str, Any]
     deletion_policy: DeletionPolicy
     status: DataSourceStatus

@@ -55,6 +55,7 @@ async def authenticate(exchange: Exchange, after: Next) -> Reply:
         request_id=exchange.request_id,
         deadline=platform.clock.monotonic() + timeout_s,
         notes=exchange.notes,
+        wishes={name: value for name, value in exchange.headers.items() if name.startswith("x-rocamadre-")},
     )
     return await after(exchange)
 
