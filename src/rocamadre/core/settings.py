@@ -186,6 +186,37 @@ class FileSettings(BaseModel):
     )
 
 
+class KnowledgeSettings(BaseModel):
+    """Knowledge bases."""
+
+    model_config = _SECTION
+    vector_store: str = Field(
+        default="sqlite",
+        description="Where chunks are kept: `sqlite` (one file per knowledge base in the home) or `pgvector`.",
+    )
+    postgres_url: str = Field(
+        default="",
+        description="Database of `pgvector`, as an SQLAlchemy URL; empty: `database`, which must then be PostgreSQL.",
+    )
+    paths: tuple[Path, ...] = Field(
+        default=(),
+        description="Folders of this machine from which loaders may read where keys are wanted; without keys, any.",
+    )
+    private_addresses: bool = Field(
+        default=False, description="Whether crawlers and git loaders may reach private and loopback addresses."
+    )
+    parsers: int = Field(default=2, ge=1, le=64, description="Processes that read documents of one ingestion.")
+    crawl_page_bytes: int = Field(default=52_428_800, ge=1024, description="Largest page that a crawler reads.")
+    crawl_timeout_s: float = Field(default=30.0, gt=0, description="Seconds that one page may take to come.")
+    crawl_pages: int = Field(default=25_000, ge=1, description="Most pages of one crawl, whatever it asks for.")
+    rows: int = Field(default=1_000_000, ge=1, description="Most rows that an SQL loader reads.")
+    clone_bytes: int = Field(default=2_147_483_648, ge=1, description="Largest git repository that is fetched.")
+    transformations: tuple[str, ...] = Field(
+        default=(),
+        description="Functions of this Python, `package.module:function`, that data sources may change chunks with.",
+    )
+
+
 class ConsoleSettings(BaseModel):
     """The web console."""
 
@@ -233,6 +264,7 @@ class Settings(BaseSettings):
     neighbours: NeighbourSettings = Field(default_factory=NeighbourSettings, description="Services beside Bedrock.")
     jobs: JobSettings = Field(default_factory=JobSettings, description="Work that outlives requests.")
     batch: BatchSettings = Field(default_factory=BatchSettings, description="Batch inference.")
+    knowledge: KnowledgeSettings = Field(default_factory=KnowledgeSettings, description="Knowledge bases.")
     files: FileSettings = Field(default_factory=FileSettings, description="Files of the OpenAI wire.")
     console: ConsoleSettings = Field(default_factory=ConsoleSettings, description="The web console.")
     log: LogSettings = Field(default_factory=LogSettings, description="Logs and traces.")

@@ -1,0 +1,1 @@
+"""Chunks of documents, found by vector and by word."""
