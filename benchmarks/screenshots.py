@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -36,6 +37,9 @@ PATHS = {
     "data": "/training/data?uri=s3://rocamadre-data/datasets/rocks.jsonl",
     "new": "/training/new?training=s3://rocamadre-data/datasets/rocks.jsonl",
     "jobs": "/jobs",
+    "job": "/jobs/{job}",
+    "compare": "/training/compare?jobs={job},{other}",
+    "tuned": "/models/{tuned}",
     "activity": "/activity?minutes=5",
     "calls": "/activity/calls",
     "requests": "/activity/requests",
@@ -111,8 +115,37 @@ def use(address: str) -> dict[str, str]:
     s3.put_object(Bucket="rocamadre-data", Key="datasets/rocks.jsonl", Body=body.encode())
     said = [{"role": "user", "content": [{"text": "Where did the time go?"}]}]
     traced = runtime.converse(modelId="amazon.nova-lite-v1:0", messages=said, inferenceConfig={"maxTokens": 60})
+    trained = [_train(address, name, rate) for name, rate in (("rocks-slowly", "0.0005"), ("rocks-fast", "0.002"))]
     time.sleep(6)
-    return {"request": traced["ResponseMetadata"]["RequestId"]}
+    return {
+        "request": traced["ResponseMetadata"]["RequestId"],
+        "other": trained[0]["jobArn"].rpartition("/")[2],
+        "job": trained[1]["jobArn"].rpartition("/")[2],
+        "tuned": quote(trained[1]["outputModelName"], safe=""),
+    }
+
+
+def _train(address: str, name: str, rate: str) -> dict[str, Any]:
+    """Tune the embedded model on questions about rocks, to its end."""
+    s3, bedrock = client("s3", address), client("bedrock", address)
+    for part, numbers in (("train", range(160)), ("validation", range(160, 176))):
+        rows = [{"prompt": f"What is rock {n}?", "completion": f"Rock {n} is limestone."} for n in numbers]
+        s3.put_object(Bucket="rocamadre-data", Key=f"{part}.jsonl", Body="\n".join(map(json.dumps, rows)).encode())
+    made = bedrock.create_model_customization_job(
+        jobName=name,
+        customModelName=f"{name}-model",
+        roleArn="arn:aws:iam::123456789012:role/tuning",
+        baseModelIdentifier="rocamadre.roca-mini-v1:0",
+        trainingDataConfig={"s3Uri": "s3://rocamadre-data/train.jsonl"},
+        validationDataConfig={"validators": [{"s3Uri": "s3://rocamadre-data/validation.jsonl"}]},
+        outputDataConfig={"s3Uri": "s3://model-calls/tuned/"},
+        hyperParameters={"epochCount": "2", "batchSize": "4", "learningRate": rate, "evaluate_every": "10"},
+    )
+    while (job := bedrock.get_model_customization_job(jobIdentifier=made["jobArn"]))["status"] == "InProgress":
+        time.sleep(1)
+    if job["status"] != "Completed":
+        raise SystemExit(f"the training {name} ended as {job['status']}: {job.get('failureMessage')}")
+    return job
 
 
 def picture(browser: Browser, address: str, theme: str, language: str, size: str, *, whole: bool) -> bytes:
@@ -146,13 +179,16 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("folder", nargs="?", type=Path, default=ROOT / "docs" / "console")
     arguments.add_argument("--docs", action="store_true")
+    arguments.add_argument("--only", nargs="+", choices=list(PATHS), default=list(PATHS))
     options = arguments.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    wanted = DOCS if options.docs else tuple(itertools.product(PATHS, ("light", "dark"), ("en", "es", "pt"), SIZES))
+    wanted = (
+        DOCS if options.docs else tuple(itertools.product(options.only, ("light", "dark"), ("en", "es", "pt"), SIZES))
+    )
     with console() as (url, address, _, _), chromium() as browser:
         known = use(address)
         for name, theme, language, size in wanted:
-            path = PATHS[name].replace("{request}", known["request"])
+            path = PATHS[name].format_map(known)
             shown = picture(browser, url + path, theme, language, size, whole=not options.docs)
             if options.docs and len(shown) > _LARGEST_BYTES:
                 raise SystemExit(f"the picture of {name} has {len(shown)} bytes; the repository takes {_LARGEST_BYTES}")

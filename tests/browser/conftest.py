@@ -75,6 +75,14 @@ class Console:
         )
 
 
+@dataclass(frozen=True)
+class Tuned:
+    """A training that is over: the id of its job, and the name of its model."""
+
+    job: str
+    model: str
+
+
 def ready(url: str) -> None:
     """Wait until a console answers."""
     with urllib.request.urlopen(f"{url}/healthz", timeout=60) as answer:
@@ -268,3 +276,29 @@ def record() -> Callable[..., bytes]:
         ).encode()  # fmt: skip
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tuned(console) -> Tuned:
+    """A real training that is over, and the model that it made."""
+    s3, bedrock = console.client("s3"), console.client("bedrock")
+    s3.create_bucket(Bucket="tuned-data")
+    rows = [{"prompt": f"Say hello {n}", "completion": "Hello there"} for n in range(8)]
+    for part in ("train", "validation"):
+        s3.put_object(Bucket="tuned-data", Key=f"{part}.jsonl", Body="\n".join(map(json.dumps, rows)).encode())
+    made = bedrock.create_model_customization_job(
+        jobName="redstart",
+        customModelName="redstart-model",
+        roleArn="arn:aws:iam::123456789012:role/tuning",
+        baseModelIdentifier="rocamadre.roca-mini-v1:0",
+        trainingDataConfig={"s3Uri": "s3://tuned-data/train.jsonl"},
+        validationDataConfig={"validators": [{"s3Uri": "s3://tuned-data/validation.jsonl"}]},
+        outputDataConfig={"s3Uri": "s3://tuned-data/out/"},
+        hyperParameters={"epochCount": "1", "batchSize": "4"},
+    )
+    deadline = time.monotonic() + 300
+    while (job := bedrock.get_model_customization_job(jobIdentifier=made["jobArn"]))["status"] == "InProgress":
+        assert time.monotonic() < deadline, "the training takes too long"
+        time.sleep(0.5)
+    assert job["status"] == "Completed", job.get("failureMessage")
+    return Tuned(job["jobArn"].rpartition("/")[2], job["outputModelName"])

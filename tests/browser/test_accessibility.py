@@ -24,11 +24,12 @@ def faults(page) -> list[str]:
 
 
 @pytest.mark.parametrize(("theme", "viewport"), [("light", WIDE), ("dark", NARROW)])
-def test_pages(make_tab, console, theme, viewport):
+def test_pages(make_tab, console, tuned, theme, viewport):
     tab = make_tab(console, theme=theme, viewport=viewport)
     tab.expected.append("404")
     found = {}
-    for path in PAGES:
+    compared = f"/training/compare?jobs={tuned.job},{tuned.job}"
+    for path in (*PAGES, f"/jobs/{tuned.job}", compared, f"/models/{tuned.model}"):
         tab.open(path)
         tab.settled()
         found[path] = faults(tab.page)
