@@ -270,7 +270,98 @@ def _customization(client):
     return client("bedrock").create_model_customization_job(**_new_customization(client))["jobArn"]
 
 
+KNOWLEDGE_ROLE = "arn:aws:iam::123456789012:role/knowledge"
+EMBEDDER = "arn:aws:bedrock:us-east-1::foundation-model/amazon.titan-embed-text-v2:0"
+
+
+def _new_base(client):
+    return {
+        "name": f"contract-{uuid4().hex[:12]}",
+        "roleArn": KNOWLEDGE_ROLE,
+        "knowledgeBaseConfiguration": {
+            "type": "VECTOR",
+            "vectorKnowledgeBaseConfiguration": {"embeddingModelArn": EMBEDDER},
+        },
+    }
+
+
+def _base(client):
+    """A knowledge base's id, made for one test."""
+    return client("bedrock-agent").create_knowledge_base(**_new_base(client))["knowledgeBase"]["knowledgeBaseId"]
+
+
+def _base_arn(client):
+    return f"arn:aws:bedrock:us-east-1:123456789012:knowledge-base/{_base(client)}"
+
+
+def _new_source(client, kind="S3"):
+    bucket = {"bucketArn": "arn:aws:s3:::contract-documents"}
+    configuration = {"type": "S3", "s3Configuration": bucket} if kind == "S3" else {"type": "CUSTOM"}
+    name = f"contract-{uuid4().hex[:12]}"
+    return {"knowledgeBaseId": _base(client), "name": name, "dataSourceConfiguration": configuration}
+
+
+def _data_source(client, kind="S3"):
+    """A data source of its own knowledge base, made for one test."""
+    made = client("bedrock-agent").create_data_source(**_new_source(client, kind))["dataSource"]
+    return {"knowledgeBaseId": made["knowledgeBaseId"], "dataSourceId": made["dataSourceId"]}
+
+
+def _ingestion(client):
+    """An ingestion job, made for one test."""
+    source = _data_source(client)
+    job = client("bedrock-agent").start_ingestion_job(**source)["ingestionJob"]
+    return {**source, "ingestionJobId": job["ingestionJobId"]}
+
+
+def _new_documents(client):
+    content = {
+        "dataSourceType": "CUSTOM",
+        "custom": {
+            "customDocumentIdentifier": {"id": "fox"},
+            "sourceType": "IN_LINE",
+            "inlineContent": {"type": "TEXT", "textContent": {"data": "A fox is red."}},
+        },
+    }
+    return {**_data_source(client, "CUSTOM"), "documents": [{"content": content}]}
+
+
+def _documents(client):
+    """Where one document was brought."""
+    wish = _new_documents(client)
+    client("bedrock-agent").ingest_knowledge_base_documents(**wish)
+    place = {name: wish[name] for name in ("knowledgeBaseId", "dataSourceId")}
+    return {**place, "documentIdentifiers": [{"dataSourceType": "CUSTOM", "custom": {"id": "fox"}}]}
+
+
+def _updated_source(client):
+    source = _data_source(client)
+    configuration = {"type": "S3", "s3Configuration": {"bucketArn": "arn:aws:s3:::contract-others"}}
+    return {**source, "name": f"contract-{uuid4().hex[:12]}", "dataSourceConfiguration": configuration}
+
+
 WORKING = {
+    ("bedrock-agent", "CreateKnowledgeBase"): _new_base,
+    ("bedrock-agent", "GetKnowledgeBase"): lambda client: {"knowledgeBaseId": _base(client)},
+    ("bedrock-agent", "ListKnowledgeBases"): lambda client: {},
+    ("bedrock-agent", "UpdateKnowledgeBase"): lambda client: {"knowledgeBaseId": _base(client), **_new_base(client)},
+    ("bedrock-agent", "DeleteKnowledgeBase"): lambda client: {"knowledgeBaseId": _base(client)},
+    ("bedrock-agent", "CreateDataSource"): _new_source,
+    ("bedrock-agent", "GetDataSource"): _data_source,
+    ("bedrock-agent", "ListDataSources"): lambda client: {"knowledgeBaseId": _base(client)},
+    ("bedrock-agent", "UpdateDataSource"): _updated_source,
+    ("bedrock-agent", "DeleteDataSource"): _data_source,
+    ("bedrock-agent", "StartIngestionJob"): _data_source,
+    ("bedrock-agent", "GetIngestionJob"): _ingestion,
+    ("bedrock-agent", "ListIngestionJobs"): _data_source,
+    ("bedrock-agent", "StopIngestionJob"): _ingestion,
+    ("bedrock-agent", "IngestKnowledgeBaseDocuments"): _new_documents,
+    ("bedrock-agent", "GetKnowledgeBaseDocuments"): _documents,
+    ("bedrock-agent", "ListKnowledgeBaseDocuments"): _data_source,
+    ("bedrock-agent", "DeleteKnowledgeBaseDocuments"): _documents,
+    ("bedrock-agent", "TagResource"): lambda client: {"resourceArn": _base_arn(client), "tags": {}},
+    ("bedrock-agent", "UntagResource"): lambda client: {"resourceArn": _base_arn(client), "tagKeys": []},
+    ("bedrock-agent", "ListTagsForResource"): lambda client: {"resourceArn": _base_arn(client)},
     ("bedrock", "CreateModelCustomizationJob"): _new_customization,
     ("bedrock", "GetModelCustomizationJob"): lambda client: {"jobIdentifier": _customization(client)},
     ("bedrock", "ListModelCustomizationJobs"): lambda client: {},

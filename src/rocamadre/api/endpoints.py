@@ -17,6 +17,11 @@ import rocamadre.api.bedrock.model_deployments
 import rocamadre.api.bedrock.prompt_routers
 import rocamadre.api.bedrock.provisioned_throughput
 import rocamadre.api.bedrock.tags
+import rocamadre.api.bedrock_agent.data_sources
+import rocamadre.api.bedrock_agent.documents
+import rocamadre.api.bedrock_agent.ingestion_jobs
+import rocamadre.api.bedrock_agent.knowledge_bases
+import rocamadre.api.bedrock_agent.tags
 import rocamadre.api.bedrock_agent_runtime.rerank
 import rocamadre.api.bedrock_runtime.async_invoke
 import rocamadre.api.bedrock_runtime.converse

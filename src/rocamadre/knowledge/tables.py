@@ -239,6 +239,13 @@ def select_source(tx: Connection, base_id: str, source_id: str) -> DataSource | 
     return None if row is None else _record(DataSource, row)
 
 
+def lock_source(tx: Connection, source_id: str) -> str | None:
+    """A data source's status; until the transaction ends, others that ask here wait. None when it is not there."""
+    mine = SOURCES.c.id == source_id
+    tx.execute(update(SOURCES).where(mine).values(status=SOURCES.c.status))
+    return tx.execute(select(SOURCES.c.status).where(mine)).scalar()
+
+
 def select_sources(tx: Connection, base_id: str) -> list[DataSource]:
     """All data sources of a knowledge base, newest first."""
     query = select(SOURCES).where(SOURCES.c.knowledge_base == base_id)
@@ -274,37 +281,31 @@ def select_jobs(tx: Connection, base_id: str, source_id: str = "") -> list[Inges
     return [_record(IngestionJob, row) for row in tx.execute(query.order_by(JOBS.c.started_at.desc(), JOBS.c.id))]
 
 
-def move_job(
-    tx: Connection, arn: str, status: JobStatus, *, now: datetime, failures: Sequence[str] | None = None
-) -> bool:
-    """Move a job on; false when it is over, or is stopping and this is no end.
-
-    Args:
-        tx: A transaction.
-        arn: Of the job.
-        status: What it is now.
-        now: The time.
-        failures: Written in place of those that are there; None leaves them.
-    """
+def move_job(tx: Connection, arn: str, status: JobStatus, *, now: datetime) -> bool:
+    """Move a job on; false when it is over, or is stopping and this is no end."""
     kept = OVER if status in OVER or status == "STOPPING" else OVER | {"STOPPING"}
-    change: dict[str, Any] = {"status": status, "updated_at": now.isoformat()}
-    if failures is not None:
-        change["failures"] = _failures(failures)
-    found = tx.execute(update(JOBS).where(JOBS.c.arn == arn, JOBS.c.status.not_in(kept)).values(change))
-    return found.rowcount == 1
+    change = {"status": status, "updated_at": now.isoformat()}
+    return tx.execute(update(JOBS).where(JOBS.c.arn == arn, JOBS.c.status.not_in(kept)).values(change)).rowcount == 1
 
 
-def write_statistics(
-    tx: Connection, arn: str, statistics: Statistics, *, now: datetime, failures: Sequence[str] | None = None
+def write_job(
+    tx: Connection,
+    arn: str,
+    *,
+    now: datetime,
+    status: JobStatus | None = None,
+    statistics: Statistics | None = None,
+    failures: Sequence[str] | None = None,
 ) -> None:
-    """Write what a job has done so far."""
-    change: dict[str, Any] = {
-        "statistics": msgspec.json.encode(asdict(statistics)).decode(),
-        "updated_at": now.isoformat(),
-    }
+    """Write how far a job is; a status as `move_job` does, and of the others what is not None."""
+    change: dict[str, Any] = {"updated_at": now.isoformat()}
+    if statistics is not None:
+        change["statistics"] = msgspec.json.encode(asdict(statistics)).decode()
     if failures is not None:
         change["failures"] = _failures(failures)
     tx.execute(update(JOBS).where(JOBS.c.arn == arn).values(change))
+    if status is not None:
+        move_job(tx, arn, status, now=now)
 
 
 def _failures(failures: Sequence[str]) -> str:
@@ -317,9 +318,17 @@ def _failures(failures: Sequence[str]) -> str:
 
 def write_documents(tx: Connection, documents: Iterable[Document]) -> None:
     """Write what became of documents, in place of what was known of them."""
-    for document in documents:
-        delete_documents(tx, document.knowledge_base, document.data_source, [document.id])
-        tx.execute(insert(DOCUMENTS).values(_row(document)))
+    rows = [_row(document) for document in documents]
+    if not rows:
+        return
+    keys = [{"of_base": row["knowledge_base"], "of_source": row["data_source"], "of_id": row["id"]} for row in rows]
+    there = (
+        (DOCUMENTS.c.knowledge_base == bindparam("of_base"))
+        & (DOCUMENTS.c.data_source == bindparam("of_source"))
+        & (DOCUMENTS.c.id == bindparam("of_id"))
+    )
+    tx.execute(delete(DOCUMENTS).where(there), keys)
+    tx.execute(insert(DOCUMENTS), rows)
 
 
 def move_documents(
