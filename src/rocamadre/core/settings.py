@@ -217,6 +217,49 @@ class KnowledgeSettings(BaseModel):
     )
 
 
+class AnswerSettings(BaseModel):
+    """Answers from knowledge bases (RetrieveAndGenerate)."""
+
+    model_config = _SECTION
+    by: Literal["auto", "reader", "model"] = Field(
+        default="auto",
+        description="Who answers: `reader` takes it from the chunks word for word, `model` writes it; `auto`: the model "
+        "if it has at least `model_parameters`, or is remote.",
+    )
+    model_parameters: int = Field(
+        default=500_000_000, ge=0, description="Parameters from which a model is taken to be fit to write answers."
+    )
+    reader: str = Field(default="extractive", description="The reader, by its name in the registry.")
+    form: Literal["auto", "span", "sentence"] = Field(
+        default="auto",
+        description="What the reader gives: `auto`: the words alone where it is sure of them, else their sentence.",
+    )
+    unsupported: Literal["drop", "keep"] = Field(
+        default="drop", description="What becomes of a model's sentences that no chunk supports; kept ones cite nothing."
+    )
+    prompt_characters: int = Field(
+        default=12_000, ge=500, description="Most characters of chunks that a model is shown."
+    )
+    session_s: float = Field(default=86_400.0, gt=0, description="Seconds that a conversation is remembered.")
+    window: int = Field(
+        default=6, ge=0, le=100, description="Turns that are remembered word for word; those before are summed up."
+    )
+
+
+class SqlSettings(BaseModel):
+    """Databases that knowledge bases of type SQL may ask."""
+
+    model_config = _SECTION
+    connections: dict[str, str] = Field(
+        default_factory=dict,
+        description="Names to URLs: `sqlite:///FILE`, `postgresql://…`, `duckdb:///FILE`. A knowledge base names one as "
+        "its databaseName.",
+    )
+    rows: int = Field(default=100, ge=1, le=10_000, description="Most rows that one question brings back.")
+    timeout_s: float = Field(default=15.0, gt=0, description="Seconds that one query may take.")
+    cell_characters: int = Field(default=2000, ge=1, description="Characters of one value that are given back.")
+
+
 class ConsoleSettings(BaseModel):
     """The web console."""
 
@@ -266,6 +309,8 @@ class Settings(BaseSettings):
     batch: BatchSettings = Field(default_factory=BatchSettings, description="Batch inference.")
     knowledge: KnowledgeSettings = Field(default_factory=KnowledgeSettings, description="Knowledge bases.")
     files: FileSettings = Field(default_factory=FileSettings, description="Files of the OpenAI wire.")
+    answers: AnswerSettings = Field(default_factory=AnswerSettings, description="Answers from knowledge bases.")
+    sql: SqlSettings = Field(default_factory=SqlSettings, description="Databases of knowledge bases of type SQL.")
     console: ConsoleSettings = Field(default_factory=ConsoleSettings, description="The web console.")
     log: LogSettings = Field(default_factory=LogSettings, description="Logs and traces.")
 
