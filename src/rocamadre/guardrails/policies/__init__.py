@@ -1,0 +1,1 @@
+"""What a guardrail looks for: one file for each policy, and `registry.py`, which lists them."""
