@@ -23,6 +23,7 @@ def faults(page) -> list[str]:
     ]
 
 
+@pytest.mark.timeout(300)  # A training is waited for.
 @pytest.mark.parametrize(("theme", "viewport"), [("light", WIDE), ("dark", NARROW)])
 def test_pages(make_tab, console, tuned, theme, viewport):
     tab = make_tab(console, theme=theme, viewport=viewport)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
+pytestmark = pytest.mark.timeout(300)  # A training is waited for.
 ROLE = "arn:aws:iam::123456789012:role/tuning"
 
 

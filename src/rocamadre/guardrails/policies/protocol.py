@@ -30,7 +30,7 @@ class Finding:
     """Something that a policy looked for and judged.
 
     Attributes:
-        kind: Member of the assessment that lists it: filters, topics, customWords, managedWordLists, piiEntities, regexes.
+        kind: The list of the assessment that takes it: filters, topics, customWords, managedWordLists, piiEntities, …
         type: HATE, DENY, PROFANITY, EMAIL, GROUNDING …; "" where the assessment has none.
         name: Name of a topic or a regular expression; "" otherwise.
         start: First character in the caller's text; with `end` equal where the finding is about the whole text.
