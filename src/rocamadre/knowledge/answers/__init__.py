@@ -1,0 +1,1 @@
+"""Answers from chunks, and from nothing else: readers, generation, citations, sessions."""
