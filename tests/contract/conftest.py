@@ -334,6 +334,29 @@ def _documents(client):
     return {**place, "documentIdentifiers": [{"dataSourceType": "CUSTOM", "custom": {"id": "fox"}}]}
 
 
+def _three_sources(client):
+    base = _base(client)
+    for _ in range(3):
+        client("bedrock-agent").create_data_source(**{**_new_source(client), "knowledgeBaseId": base})
+    return {"knowledgeBaseId": base}
+
+
+def _three_ingestions(client):
+    source = _data_source(client)
+    for _ in range(3):
+        job = client("bedrock-agent").start_ingestion_job(**source)["ingestionJob"]
+        client("bedrock-agent").stop_ingestion_job(**source, ingestionJobId=job["ingestionJobId"])
+    return source
+
+
+def _three_documents(client):
+    wish = _new_documents(client)
+    for name in ("fox", "owl", "hare"):
+        wish["documents"][0]["content"]["custom"]["customDocumentIdentifier"]["id"] = name
+        client("bedrock-agent").ingest_knowledge_base_documents(**wish)
+    return {name: wish[name] for name in ("knowledgeBaseId", "dataSourceId")}
+
+
 def _updated_source(client):
     source = _data_source(client)
     configuration = {"type": "S3", "s3Configuration": {"bucketArn": "arn:aws:s3:::contract-others"}}
@@ -348,19 +371,19 @@ WORKING = {
     ("bedrock-agent", "DeleteKnowledgeBase"): lambda client: {"knowledgeBaseId": _base(client)},
     ("bedrock-agent", "CreateDataSource"): _new_source,
     ("bedrock-agent", "GetDataSource"): _data_source,
-    ("bedrock-agent", "ListDataSources"): lambda client: {"knowledgeBaseId": _base(client)},
+    ("bedrock-agent", "ListDataSources"): _three_sources,
     ("bedrock-agent", "UpdateDataSource"): _updated_source,
     ("bedrock-agent", "DeleteDataSource"): _data_source,
     ("bedrock-agent", "StartIngestionJob"): _data_source,
     ("bedrock-agent", "GetIngestionJob"): _ingestion,
-    ("bedrock-agent", "ListIngestionJobs"): _data_source,
+    ("bedrock-agent", "ListIngestionJobs"): _three_ingestions,
     ("bedrock-agent", "StopIngestionJob"): _ingestion,
     ("bedrock-agent", "IngestKnowledgeBaseDocuments"): _new_documents,
     ("bedrock-agent", "GetKnowledgeBaseDocuments"): _documents,
-    ("bedrock-agent", "ListKnowledgeBaseDocuments"): _data_source,
+    ("bedrock-agent", "ListKnowledgeBaseDocuments"): _three_documents,
     ("bedrock-agent", "DeleteKnowledgeBaseDocuments"): _documents,
     ("bedrock-agent", "TagResource"): lambda client: {"resourceArn": _base_arn(client), "tags": {}},
-    ("bedrock-agent", "UntagResource"): lambda client: {"resourceArn": _base_arn(client), "tagKeys": []},
+    ("bedrock-agent", "UntagResource"): lambda client: {"resourceArn": _base_arn(client), "tagKeys": ["owner"]},
     ("bedrock-agent", "ListTagsForResource"): lambda client: {"resourceArn": _base_arn(client)},
     ("bedrock", "CreateModelCustomizationJob"): _new_customization,
     ("bedrock", "GetModelCustomizationJob"): lambda client: {"jobIdentifier": _customization(client)},

@@ -80,8 +80,15 @@ def full_variants(handled, models, connect):
     shape = models[service]["operations"][name].get("input", {}).get("shape")
     if shape is None:
         return [{}]
-    known = {**WORKING[handled](connect), "clientRequestToken": lambda: uuid4().hex}
-    known = {member: value for member, value in known.items() if not isinstance(value, dict | list)}
+    known = {
+        **WORKING[handled](connect),
+        "clientRequestToken": lambda: uuid4().hex,
+        "clientToken": lambda: str(uuid4()),
+    }
+    # "name" would also be that of tables and columns, deeper down.
+    known = {
+        member: value for member, value in known.items() if not isinstance(value, dict | list) and member != "name"
+    }
     makes = Examples(models[service]["shapes"], known)
     return [makes.full(shape, choice=choice) for choice in range(makes.choices(shape))]
 
@@ -124,7 +131,7 @@ def test_bodies_that_are_no_json_are_refused(bodied, live, connect, models, serv
         answer = live.send(type(sent)(sent.method, sent.path, sent.query, sent.headers, body))
         check_refusal(answer, services[service].operations[name])
         assert answer.headers["x-amzn-errortype"] == "ValidationException"
-    answer = live.send(type(sent)(sent.method, sent.path, sent.query, {"content-type": "text/xml"}, sent.body))
+    answer = live.send(type(sent)(sent.method, sent.path, sent.query, {"content-type": "text/xml"}, sent.body or b"{}"))
     check_refusal(answer, services[service].operations[name])
 
 
@@ -132,7 +139,7 @@ def test_client_tokens(tokened, live, connect, models, services):
     """The same token and request get the same answer; another request under the token is the declared conflict."""
     service, name = tokened
     operation = services[service].operations[name]
-    params = {**WORKING[tokened](connect), operation.token_member: uuid4().hex}
+    params = {**WORKING[tokened](connect), operation.token_member: str(uuid4())}
     first = live.send(prefixed(service, wire_request(models[service], name, params)))
     again = live.send(prefixed(service, wire_request(models[service], name, params)))
     assert first.status < 300
@@ -152,6 +159,8 @@ def other_value(operation, params):
         free = shape["type"] == "string" and not shape.get("enum") and name != operation.token_member
         if "location" not in member and free:
             return {name: "b" * max(1, shape.get("min", 0))}
+        if "location" not in member and shape["type"] == "list" and params.get(name):
+            return {name: params[name] * 2}
     raise AssertionError("no member to change; write this case by hand")
 
 
