@@ -439,6 +439,10 @@ WORKING = {
     ("bedrock", "GetModelInvocationLoggingConfiguration"): lambda client: {},
     ("bedrock", "DeleteModelInvocationLoggingConfiguration"): lambda client: {},
     ("bedrock-agent-runtime", "Rerank"): lambda client: RERANK,
+    ("bedrock-agent-runtime", "Retrieve"): lambda client: {
+        "knowledgeBaseId": _base(client),
+        "retrievalQuery": {"text": "a red fox"},
+    },
     ("bedrock-runtime", "StartAsyncInvoke"): _new_async,
     ("bedrock-runtime", "GetAsyncInvoke"): lambda client: {"invocationArn": _async(client)},
     ("bedrock-runtime", "ListAsyncInvokes"): lambda client: {},

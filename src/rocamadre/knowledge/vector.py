@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,8 @@ from rocamadre.core.errors import InvalidRequest, NotBuilt
 from rocamadre.engines.embed.dimensions import available_dimensions
 from rocamadre.knowledge.embedding import embedder_hash
 from rocamadre.knowledge.kinds import Made
-from rocamadre.knowledge.retrieval import Models, read_retrieval, retrieve, wire_result
+from rocamadre.knowledge.results import source_types, wire_result
+from rocamadre.knowledge.retrieval import Models, read_retrieval, retrieve
 from rocamadre.knowledge.storage import check_storage
 from rocamadre.knowledge.stores import destroy_store, store_name
 from rocamadre.knowledge.types import KnowledgeBase
@@ -68,7 +70,8 @@ class VectorKind:
     ) -> Sequence[dict[str, Any]]:
         """See `Kind.retrieve`."""
         found = await retrieve(ctx, base, text, read_retrieval(configuration), models)
-        return [wire_result(result) for result in found.results]
+        types = await asyncio.to_thread(source_types, ctx, base)
+        return [wire_result(result, types) for result in found.results]
 
 
 KIND = VectorKind()
