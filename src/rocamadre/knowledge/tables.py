@@ -25,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from rocamadre.knowledge.ingestion.tables import ITEMS
 from rocamadre.knowledge.ingestion.types import DocumentStatus, Statistics
 from rocamadre.knowledge.types import (
     OVER,
@@ -207,7 +208,7 @@ def select_bases(tx: Connection, account: str, region: str) -> list[KnowledgeBas
 
 def delete_base(tx: Connection, base_id: str) -> None:
     """Take away a knowledge base's rows, all of them."""
-    for table in (CHANGES, DOCUMENTS, JOBS, SOURCES):
+    for table in (CHANGES, DOCUMENTS, ITEMS, JOBS, SOURCES):
         tx.execute(delete(table).where(table.c.knowledge_base == base_id))
     tx.execute(delete(BASES).where(BASES.c.id == base_id))
 
@@ -255,7 +256,7 @@ def select_sources(tx: Connection, base_id: str) -> list[DataSource]:
 
 def delete_source(tx: Connection, base_id: str, source_id: str) -> None:
     """Take away a data source's rows, all of them."""
-    for table in (CHANGES, DOCUMENTS, JOBS):
+    for table in (CHANGES, DOCUMENTS, ITEMS, JOBS):
         tx.execute(delete(table).where(table.c.knowledge_base == base_id, table.c.data_source == source_id))
     tx.execute(delete(SOURCES).where(SOURCES.c.knowledge_base == base_id, SOURCES.c.id == source_id))
 

@@ -12,6 +12,7 @@ JOB_KINDS: Registry[JobKind] = Registry(
         "async-invoke": "rocamadre.async_invokes.jobs:KIND",
         "batch-inference": "rocamadre.batch.jobs:KIND",
         "customization": "rocamadre.customization.jobs:KIND",
+        "kb-ingestion": "rocamadre.knowledge.ingestion.jobs:KIND",
         "lambda-event": "rocamadre.neighbours.lambdas.jobs:KIND",
         "model-copy": "rocamadre.customization.copies:KIND",
         "model-deployment": "rocamadre.customization.deployments:KIND",

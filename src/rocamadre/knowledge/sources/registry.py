@@ -45,7 +45,7 @@ def open_source(place: Place, configuration: Mapping[str, Any], loader: Mapping[
     if kind == "CUSTOM":
         if not loader:
             raise InvalidRequest(
-                "a CUSTOM data source has nothing to list: its documents come with IngestKnowledgeBaseDocuments, or from "
+                "a CUSTOM data source has nothing to list: documents come by IngestKnowledgeBaseDocuments, or from "
                 f"a loader of type {', '.join(LOADERS)}"
             )
         if loader.get("type") not in LOADERS:

@@ -1,0 +1,219 @@
+"""From documents that wait to documents that can be searched: prepared in threads, embedded together, written together.
+
+The embedder is the slow part, and is never left without work: while it embeds, the next documents are read, parsed and
+cut, and those before are written. It gets texts of many documents at a time, sorted by length, so that little padding
+is computed. Each document is written whole; what is on the way is bounded in chunks, whatever the documents' sizes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count, islice
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rocamadre.knowledge.ingestion.items import Known
+from rocamadre.knowledge.ingestion.preparing import Prepared
+
+Vectors: TypeAlias = NDArray[np.float32]
+EmbedTexts: TypeAlias = Callable[[list[str]], Awaitable[Vectors]]
+
+_CHECK_S = 0.5
+_TELL_EVERY = 4
+_TOGETHER_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is under way at a time.
+
+    Attributes:
+        threads: Documents that are prepared at a time.
+        chunks: Between being cut and being written; a single document may have more.
+        window: Texts that are sorted by length together.
+        request: Texts that the embedder gets at a time.
+        requests: That it has at a time: the one it works on, and the next.
+        written: Documents of one transaction, at most.
+    """
+
+    threads: int = 2
+    chunks: int = 4096
+    window: int = 512
+    request: int = 64
+    requests: int = 3
+    written: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What is done with documents.
+
+    Attributes:
+        prepare: Called in threads.
+        embed: Texts to rows.
+        write: Documents that are whole, and those with nothing to write; called in one thread at a time.
+        stop_requested: Asked every half second: what is under way is then finished, and nothing else begun.
+        tell: Called every two seconds, for the progress.
+    """
+
+    prepare: Callable[[Known], Prepared]
+    embed: EmbedTexts
+    write: Callable[[Sequence[Prepared]], None]
+    stop_requested: Callable[[], bool] = lambda: False
+    tell: Callable[[], None] = lambda: None
+
+
+class _Text(NamedTuple):
+    document: Prepared
+    place: int
+    text: str
+
+
+async def load(waiting: Iterator[Known], steps: Steps, limits: Limits | None = None) -> bool:
+    """Take all documents through.
+
+    Returns:
+        Whether it ended because somebody wanted it to.
+
+    Raises:
+        RocamadreError: the embedder or the store fails; documents that were written stay.
+    """
+    loading = _Loading(waiting, steps, limits or Limits())
+    try:
+        await loading.run()
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+    return loading.stopped
+
+
+@dataclass(slots=True)
+class _Loading:
+    waiting: Iterator[Known]
+    steps: Steps
+    limits: Limits
+    stopped: bool = False
+    chunks: int = 0
+    feeding: int = 0
+    embedding: int = 0
+    ended: bool = False
+    texts: list[_Text] = field(default_factory=list)
+    ready: list[Prepared] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def run(self) -> None:
+        self.feeding = self.limits.threads
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(self._watch())
+            async with asyncio.TaskGroup() as work:
+                for _ in range(self.limits.threads):
+                    work.create_task(self._feed())
+                work.create_task(self._embed())
+                work.create_task(self._write())
+            watch.cancel()
+
+    async def _watch(self) -> None:
+        for look in count(1):
+            await asyncio.sleep(_CHECK_S)
+            if look % _TELL_EVERY == 0:
+                await asyncio.to_thread(self.steps.tell)
+            if not self.stopped and await asyncio.to_thread(self.steps.stop_requested):
+                self.stopped = True
+                await self._notify()
+
+    async def _feed(self) -> None:
+        """Prepare documents while there is room."""
+        while not self.stopped:
+            async with self.changed:
+                await self.changed.wait_for(lambda: self.stopped or self.chunks < self.limits.chunks)
+            some = [] if self.stopped else await asyncio.to_thread(self._next)
+            if not some:
+                break
+            for prepared in some:
+                self._take(prepared)
+            await self._notify()
+        self.feeding -= 1
+        await self._notify()
+
+    def _next(self) -> list[Prepared]:
+        """The next documents: several small ones, since each change of threads costs as much as one of those."""
+        found: list[Prepared] = []
+        began = time.monotonic()
+        while time.monotonic() - began < _TOGETHER_S and not self.stopped:
+            with self.lock:
+                known = next(self.waiting, None)
+            if known is None:
+                break
+            found.append(self.steps.prepare(known))
+        return found
+
+    def _take(self, prepared: Prepared) -> None:
+        self.chunks += prepared.weight
+        if not prepared.wanting:
+            self.ready.append(prepared)
+            return
+        texts = prepared.texts()
+        self.texts += [_Text(prepared, place, text) for place, text in zip(prepared.wanting, texts, strict=True)]
+
+    async def _embed(self) -> None:
+        """Sort what there is by length, and hand it over in pieces; meanwhile more comes together."""
+        places = asyncio.Semaphore(self.limits.requests)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                async with self.changed:
+                    await self.changed.wait_for(self._may_embed)
+                if not self.texts:
+                    break
+                window, self.texts = self.texts[: self.limits.window], self.texts[self.limits.window :]
+                window.sort(key=lambda each: len(each.text), reverse=True)
+                pieces = iter(window)
+                while part := list(islice(pieces, self.limits.request)):
+                    await places.acquire()
+                    self.embedding += 1
+                    group.create_task(self._ask(part, places))
+        self.ended = True
+        await self._notify()
+
+    def _may_embed(self) -> bool:
+        enough = len(self.texts) >= self.limits.window
+        return enough or self.feeding == 0 or (bool(self.texts) and self.embedding < self.limits.requests)
+
+    async def _ask(self, part: list[_Text], places: asyncio.Semaphore) -> None:
+        try:
+            vectors = await self.steps.embed([each.text for each in part])
+        finally:
+            self.embedding -= 1
+            places.release()
+        for row, (document, place, _) in enumerate(part):
+            document.vectors[place] = vectors[row]
+            if len(document.vectors) == len(document.wanting):
+                self.ready.append(document)
+        await self._notify()
+
+    async def _write(self) -> None:
+        """Write what is whole; while a transaction runs, the next comes together."""
+        while True:
+            async with self.changed:
+                await self.changed.wait_for(lambda: bool(self.ready) or self.ended)
+            if not self.ready:
+                return
+            part, self.ready = self.ready[: self.limits.written], self.ready[self.limits.written :]
+            await asyncio.to_thread(self.steps.write, part)
+            self.chunks -= sum(each.weight for each in part)
+            await self._notify()
+
+    async def _notify(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first of several errors, out of whatever groups it is in."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,265 @@
+"""One document on its way to the store: read, hashed, parsed, cut into chunks. Everything but the vectors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from rocamadre.knowledge.chunkers.registry import Chunker, CountTokens, Embed, Piece
+from rocamadre.knowledge.ingestion.items import Action, Known, Settled
+from rocamadre.knowledge.ingestion.types import DocumentStatus
+from rocamadre.knowledge.languages import analyse, detect
+from rocamadre.knowledge.parsers.parsed import Parsed, ParseFailure
+from rocamadre.knowledge.sources.protocol import Attributes, Source, SourceFailure, Value
+from rocamadre.store.vectors.protocol import Chunk, Replacement, VectorStore, chunk_id
+
+SOURCE_URI = "x-amz-bedrock-kb-source-uri"
+DATA_SOURCE_ID = "x-amz-bedrock-kb-data-source-id"
+PAGE_NUMBER = "x-amz-bedrock-kb-document-page-number"
+MOST_EMBEDDED = 50_000
+"""Characters of a chunk that an embedder is given; none reads as many."""
+
+Transform: TypeAlias = Callable[[Parsed, Sequence[Piece], str, Mapping[str, Value]], "Transformed"]
+"""Parsed document, its pieces, its id and its attributes to other pieces. Raises `SourceFailure` for this document."""
+
+_PIECE = 1 << 20
+_STILL = "; the version that was indexed before is still searched"
+
+
+class Parser(Protocol):
+    """What parses; `parsers.isolated.ParserPool`."""
+
+    def parse(self, source: Path | bytes, name: str, media_type: str = "") -> Parsed:
+        """See `ParserPool.parse`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Transformed:
+    """Pieces that a custom transformation made.
+
+    Attributes:
+        text: What their spans count in: the parsed text, or, where pieces are not found in it, the pieces themselves.
+        attributes: Of each piece besides the document's own, in the order of the pieces.
+    """
+
+    text: str
+    pieces: Sequence[Piece]
+    attributes: Sequence[Mapping[str, Value]]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A document, and what is still to do for it.
+
+    Attributes:
+        settled: How it went; final unless there is a replacement to write.
+        replacement: For the store; None where nothing is to be written. Its chunks lack the vectors of `wanting`.
+        wanting: Places of the chunks whose texts must be embedded.
+        vectors: Of those, once they are there.
+    """
+
+    settled: Settled
+    replacement: Replacement | None = None
+    wanting: list[int] = field(default_factory=list)
+    vectors: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def weight(self) -> int:
+        """Chunks that it holds in memory."""
+        return 0 if self.replacement is None else len(self.replacement.chunks)
+
+    def texts(self) -> list[str]:
+        """What must be embedded."""
+        assert self.replacement is not None
+        return [self.replacement.chunks[place].text[:MOST_EMBEDDED] for place in self.wanting]
+
+    def finished(self) -> Replacement:
+        """With all vectors."""
+        assert self.replacement is not None
+        chunks = list(self.replacement.chunks)
+        for place, vector in self.vectors.items():
+            chunks[place] = replace(chunks[place], embedding=vector)
+        return replace(self.replacement, chunks=chunks)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparer:
+    """Prepares documents of one data source, from several threads.
+
+    Attributes:
+        fingerprint: Of the settings that decide how a document is cut and embedded.
+        embed: The embedder, for chunkers that ask it.
+        transform: A custom transformation; None for none.
+        stored: Hashes by document of what the store holds, where a run may have been killed after writing.
+    """
+
+    data_source: str
+    source: Source
+    parser: Parser
+    chunker: Chunker
+    count_tokens: CountTokens
+    store: VectorStore
+    fingerprint: str
+    embed: Embed | None = None
+    transform: Transform | None = None
+    stored: Mapping[str, str] = field(default_factory=dict)
+
+    def prepare(self, known: Known) -> Prepared:
+        """A document as far as it goes without vectors. What is wrong with it is in the result, never raised."""
+        try:
+            attributes = self.source.attributes(known.item)
+        except SourceFailure as error:
+            return self._failed(known, str(error), "METADATA_UPDATE_FAILED" if known.is_stored else "FAILED")
+        attributes_hash = _hash(msgspec.json.encode(dict(attributes.values), order="deterministic"))
+        try:
+            content = self.source.fetch(known.item)
+            content_hash = hash_of(content)
+        except (SourceFailure, OSError) as error:
+            return self._failed(known, str(error))
+        action: Action = known.action
+        if known.is_stored and (known.content_hash, known.fingerprint) == (content_hash, self.fingerprint):
+            action = "unchanged" if known.attributes_hash == attributes_hash else "metadata"
+        whole = _hash(f"{content_hash} {attributes_hash} {self.fingerprint}".encode())
+        status: DocumentStatus = "METADATA_PARTIALLY_INDEXED" if attributes.ignored else "INDEXED"
+        settled = Settled(
+            known, action, "done", status, _ignored(attributes), content_hash, attributes_hash, self.fingerprint
+        )
+        if action == "unchanged" or self.stored.get(known.id) == whole:
+            return Prepared(settled)
+        try:
+            return self._chunked(settled, content, whole, attributes.values)
+        except ParseFailure as error:
+            unread = error.reason == "unsupported"
+            return self._failed(known, error.message, "IGNORED" if unread else "FAILED")
+        except SourceFailure as error:
+            return self._failed(known, str(error))
+
+    def _chunked(
+        self, settled: Settled, content: bytes | Path, whole: str, attributes: Mapping[str, Value]
+    ) -> Prepared:
+        item = settled.known.item
+        parsed = self.parser.parse(content, item.name, item.media_type)
+        pieces: Sequence[Piece] = self.chunker.chunk(parsed, self.count_tokens, self.embed)
+        text, more = parsed.text, None
+        if self.transform is not None:
+            made = self.transform(parsed, pieces, item.id, attributes)
+            text, pieces, more = made.text, made.pieces, made.attributes
+        chunks = self._chunks(item.id, text, pieces, attributes, more)
+        # Texts that were embedded before keep their vectors: only what is new in a document is embedded.
+        before = {} if settled.action == "new" else self._vectors(item.id)
+        wanting: list[int] = []
+        for place, piece in enumerate(pieces):
+            if piece.searched:
+                vector = before.get(piece.text)
+                if vector is None:
+                    wanting.append(place)
+                else:
+                    chunks[place] = replace(chunks[place], embedding=vector)
+        facts = {
+            "chunks": sum(piece.searched for piece in pieces),
+            "media_type": parsed.media_type,
+            "size_bytes": content.stat().st_size if isinstance(content, Path) else len(content),
+            "language": detect(text[:4000]),
+        }
+        if parsed.title:
+            facts["title"] = parsed.title[:200]
+        settled = replace(settled, facts=facts)
+        return Prepared(settled, Replacement(item.id, self.data_source, whole, chunks, text), wanting)
+
+    def _chunks(
+        self,
+        document: str,
+        text: str,
+        pieces: Sequence[Piece],
+        attributes: Mapping[str, Value],
+        more: Sequence[Mapping[str, Value]] | None,
+    ) -> list[Chunk]:
+        ids: list[str] = []
+        taken: set[str] = set()
+        for piece in pieces:
+            # A parent may be as long as its only child.
+            made = chunk_id(self.data_source if piece.searched else f"{self.data_source}/", document, *_span(piece))
+            while made in taken:
+                made = chunk_id(self.data_source, made, *_span(piece))
+            taken.add(made)
+            ids.append(made)
+        base: dict[str, Any] = {SOURCE_URI: document, DATA_SOURCE_ID: self.data_source, **attributes}
+        language = detect(text)
+        chunks = []
+        for place, piece in enumerate(pieces):
+            metadata = {**base, **piece.metadata, **(more[place] if more else {})}
+            if piece.page is not None:
+                metadata[PAGE_NUMBER] = piece.page
+            spoken = (detect(piece.text) or language) if piece.searched else ""
+            chunks.append(
+                Chunk(
+                    id=ids[place],
+                    document=document,
+                    text=piece.text,
+                    start=piece.start,
+                    end=piece.end,
+                    language=spoken,
+                    terms=" ".join(analyse(piece.text, spoken)) if piece.searched else "",
+                    metadata=metadata,
+                    page=piece.page,
+                    headings=piece.headings,
+                    parent="" if piece.parent is None else ids[piece.parent],
+                )
+            )
+        return chunks
+
+    def _vectors(self, document: str) -> dict[str, NDArray[np.float32]]:
+        there = self.store.of_document(document, data_source=self.data_source)
+        return {chunk.text: chunk.embedding for chunk in there if chunk.embedding is not None}
+
+    def _failed(self, known: Known, reason: str, status: DocumentStatus = "FAILED") -> Prepared:
+        state = "ignored" if status == "IGNORED" else "failed"
+        return Prepared(
+            Settled(
+                known,
+                known.action,
+                state,  # type: ignore[arg-type]  # one of the two words above
+                status,
+                reason + (_STILL if known.is_stored else ""),
+                known.content_hash,
+                known.attributes_hash,
+                known.fingerprint,
+            )
+        )
+
+
+def hash_of(content: bytes | Path) -> str:
+    """SHA-256 of a document's content.
+
+    Raises:
+        OSError: its file cannot be read.
+    """
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256()
+    with content.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _span(piece: Piece) -> tuple[int, int, str]:
+    return piece.start, piece.end, piece.text
+
+
+def _ignored(attributes: Attributes) -> str:
+    if not attributes.ignored:
+        return ""
+    return "attributes left out: " + "; ".join(f"{name} is {reason}" for name, reason in attributes.ignored.items())

@@ -1,0 +1,61 @@
+"""Tokens of texts as an embedder counts them, without loading the embedder."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from rocamadre.catalog.types import Model
+from rocamadre.core.errors import InvalidRequest
+from rocamadre.knowledge.chunkers.registry import CountTokens
+
+_SHORT = 40
+_MOST_KNOWN = 200_000
+_LETTERS_PER_TOKEN = 4
+
+
+def token_counter(model: Model) -> CountTokens:
+    """Counts a text's tokens: by the model's own `tokenizer.json`, or, where it has none here, by its letters.
+
+    Raises:
+        InvalidRequest: the file cannot be read.
+    """
+    path = None if model.path is None else model.path / "tokenizer.json"
+    if path is None or not path.is_file():
+        return by_letters
+    return _counter(path, path.stat().st_mtime_ns)
+
+
+def by_letters(text: str) -> int:
+    """Four letters to a token, and at least one for each word.
+
+    >>> by_letters("Internationalisation, a word")
+    8
+    """
+    return sum(max(1, -(-len(word) // _LETTERS_PER_TOKEN)) for word in text.split())
+
+
+@lru_cache(maxsize=4)
+def _counter(path: Path, _changed_ns: int) -> CountTokens:
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exceptions for damaged files
+        raise InvalidRequest(f"{path}: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    known: dict[str, int] = {}
+
+    def count(text: str) -> int:
+        if len(text) > _SHORT:
+            return len(tokenizer.encode(text))
+        # Chunkers ask for words one by one, and the same words come in every document.
+        found = known.get(text)
+        if found is None:
+            if len(known) >= _MOST_KNOWN:
+                known.clear()
+            found = known[text] = len(tokenizer.encode(text))
+        return found
+
+    return count
