@@ -48,6 +48,7 @@ import rocamadre.api.platform.coverage
 import rocamadre.api.platform.datasets
 import rocamadre.api.platform.endpoints
 import rocamadre.api.platform.jobs
+import rocamadre.api.platform.knowledge
 import rocamadre.api.platform.models
 import rocamadre.api.platform.prices
 import rocamadre.api.platform.pulls

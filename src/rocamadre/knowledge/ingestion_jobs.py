@@ -10,7 +10,7 @@ from rocamadre.core.errors import Conflict, InvalidRequest, NotFound
 from rocamadre.jobs.runner import JobSpec
 from rocamadre.knowledge.data_sources import check_idle, get_data_source
 from rocamadre.knowledge.ingestion.types import KIND_NAME, Request, Statistics
-from rocamadre.knowledge.operations import new_id
+from rocamadre.knowledge.operations import list_knowledge_bases, new_id
 from rocamadre.knowledge.tables import insert_job, move_job, select_job, select_jobs
 from rocamadre.knowledge.types import OVER, IngestionJob
 
@@ -102,6 +102,13 @@ def list_ingestions(
     if sort_by == "STATUS":
         return sorted(jobs, key=lambda job: job.status, reverse=descending)
     return jobs if descending else jobs[::-1]
+
+
+def list_all_ingestions(ctx: Context) -> list[IngestionJob]:
+    """The jobs of all of an account's knowledge bases in its region."""
+    bases = list_knowledge_bases(ctx)
+    with ctx.platform.sql.connect() as connection:
+        return [job for base in bases for job in select_jobs(connection, base.id)]
 
 
 def stop_ingestion(ctx: Context, base_id: str, source_id: str, job_id: str) -> IngestionJob:

@@ -25,6 +25,8 @@ from rocamadre.customization.imports import list_import_jobs
 from rocamadre.customization.progress import PUBLISH, progress_of, run_dir
 from rocamadre.customization.types import Job
 from rocamadre.jobs.launchers.process import LOG_FILE
+from rocamadre.knowledge.ingestion_jobs import list_all_ingestions, stop_ingestion
+from rocamadre.knowledge.types import OVER as INGESTION_OVER
 
 CUSTOMIZATION = "customization"
 _MOST = 1000
@@ -32,7 +34,7 @@ _DEFAULT = 100
 _PIECE_BYTES = 1 << 16
 _POLL_S = 0.5
 _GROUPS = {
-    "completed": {"completed", "partiallycompleted", "ended", "succeeded"},
+    "completed": {"completed", "complete", "partiallycompleted", "ended", "succeeded"},
     "failed": {"failed", "expired"},
     "stopped": {"stopped", "cancelled", "canceled"},
 }
@@ -112,6 +114,23 @@ def _anthropic_view(batch: Any) -> View:
     return View(batch.id, "anthropic-batch", "messages", batch.status, batch.created_at, batch.ended_at, "", batch)
 
 
+def _ingestion_view(job: Any) -> View:
+    ended = job.updated_at if job.status in INGESTION_OVER else None
+    reason = job.failures[0] if job.failures and job.status == "FAILED" else ""
+    name = f"{job.knowledge_base}/{job.data_source}"
+    return View(job.arn, "kb-ingestion", name, job.status, job.started_at, ended, reason, job)
+
+
+def _ingested(job: Any) -> dict[str, Any]:
+    done = job.statistics
+    good = done.new + done.modified + done.metadata_modified + done.skipped + done.deleted
+    return {"total": done.scanned + done.deleted, "good": good, "bad": done.failed}
+
+
+def _place(job: Any) -> tuple[str, str, str]:
+    return job.knowledge_base, job.data_source, job.id
+
+
 KINDS: dict[str, Kind] = {
     "anthropic-batch": Kind(
         anthropic.list_batches,
@@ -130,6 +149,9 @@ KINDS: dict[str, Kind] = {
         lambda ctx: customization.list_jobs(ctx, wire=None),
         _viewer(CUSTOMIZATION),
         stop=lambda ctx, job: customization.stop_job(ctx, job.arn, wire=job.wire),
+    ),
+    "kb-ingestion": Kind(
+        list_all_ingestions, _ingestion_view, _ingested, lambda ctx, job: stop_ingestion(ctx, *_place(job))
     ),
     "model-copy": Kind(list_copy_jobs, _viewer("model-copy", name="target_name")),
     "model-import": Kind(list_import_jobs, _viewer("model-import")),
