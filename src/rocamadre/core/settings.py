@@ -211,10 +211,6 @@ class KnowledgeSettings(BaseModel):
     crawl_pages: int = Field(default=25_000, ge=1, description="Most pages of one crawl, whatever it asks for.")
     rows: int = Field(default=1_000_000, ge=1, description="Most rows that an SQL loader reads.")
     clone_bytes: int = Field(default=2_147_483_648, ge=1, description="Largest git repository that is fetched.")
-    transformations: tuple[str, ...] = Field(
-        default=(),
-        description="Functions of this Python, `package.module:function`, that data sources may change chunks with.",
-    )
 
 
 class AnswerSettings(BaseModel):
