@@ -134,8 +134,9 @@ class Stage:
         elapsed_s: Seconds it took.
         facts: What it decided, as JSON: terms, weights, queries.
         found: Chunks that no stage before had, best first, with this stage's own scores.
-        moved: Chunks whose rank it changed.
+        moved: Chunks whose rank among those that stayed it changed.
         dropped: Chunks it took out.
+        ranking: All candidates after it, best first; empty where it left ranks and scores alone.
     """
 
     name: str
@@ -144,6 +145,7 @@ class Stage:
     found: tuple[Scored, ...] = ()
     moved: tuple[Moved, ...] = ()
     dropped: tuple[Dropped, ...] = ()
+    ranking: tuple[Scored, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The form that the API and `roca kb query --explain` show."""
@@ -159,6 +161,7 @@ class Stage:
             "dropped": [
                 {"chunk": each.id, "score": round(each.score, 6), "reason": each.reason} for each in self.dropped
             ],
+            "ranking": [{"chunk": each.id, "score": round(each.score, 6)} for each in self.ranking],
         }
 
 
