@@ -10,7 +10,7 @@ from rocamadre.core.errors import NotBuilt
 from rocamadre.core.registry import Registry
 
 if TYPE_CHECKING:
-    from rocamadre.core.context import Context
+    from rocamadre.core.context import Context, Platform
     from rocamadre.knowledge.retrieval import Models
     from rocamadre.knowledge.types import KnowledgeBase
 
@@ -58,7 +58,7 @@ class Kind(Protocol):
         """
         ...
 
-    def destroy(self, ctx: Context, base: KnowledgeBase) -> None:
+    def destroy(self, platform: Platform, base: KnowledgeBase) -> None:
         """Remove what it keeps outside the platform's database; done again, it does nothing."""
         ...
 

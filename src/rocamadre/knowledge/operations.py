@@ -11,13 +11,21 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from rocamadre.core.arn import Arn, make_arn
-from rocamadre.core.context import Context
+from rocamadre.core.context import Context, Platform
 from rocamadre.core.errors import Conflict, InvalidRequest, NotFound
 from rocamadre.knowledge.embedding import embedder_of
 from rocamadre.knowledge.kinds import kind_of
 from rocamadre.knowledge.storage import describe
 from rocamadre.knowledge.stores import open_store, staging_dir
-from rocamadre.knowledge.tables import delete_base, insert_base, select_base, select_bases, select_jobs, update_base
+from rocamadre.knowledge.tables import (
+    delete_base,
+    insert_base,
+    select_base,
+    select_bases,
+    select_deleting,
+    select_jobs,
+    update_base,
+)
 from rocamadre.knowledge.types import OVER, KnowledgeBase
 from rocamadre.store.sql.tags import add_tags, forget_tags
 
@@ -168,7 +176,7 @@ def update_knowledge_base(ctx: Context, id_or_arn: str, wish: NewKnowledgeBase) 
 def delete_knowledge_base(ctx: Context, id_or_arn: str) -> KnowledgeBase:
     """Delete a knowledge base with its data sources, its chunks and every file of it, whatever policies these have.
 
-    What a kill leaves half deleted is `DELETING`, and deleting it again finishes the work.
+    What a kill leaves half deleted is `DELETING`; the server's next start, or deleting it again, finishes the work.
 
     Raises:
         NotFound: it does not exist.
@@ -184,12 +192,25 @@ def delete_knowledge_base(ctx: Context, id_or_arn: str) -> KnowledgeBase:
                 f"ingestion job {running[0].id} of data source {running[0].data_source} is {running[0].status}; wait "
                 "for it, or stop it with StopIngestionJob, then delete the knowledge base"
             )
-    kind_of(base.type).destroy(ctx, base)
-    with ctx.platform.sql.begin() as tx:
+    _destroy(ctx.platform, deleting)
+    return deleting
+
+
+def finish_deletions(platform: Platform) -> None:
+    """At a server's start: delete what a kill left half deleted."""
+    with platform.sql.connect() as connection:
+        left = select_deleting(connection)
+    for base in left:
+        _destroy(platform, base)
+
+
+def _destroy(platform: Platform, base: KnowledgeBase) -> None:
+    """The files first: while there is a row, somebody can find that they are to go."""
+    kind_of(base.type).destroy(platform, base)
+    with platform.sql.begin() as tx:
         delete_base(tx, base.id)
         forget_tags(tx, base.arn)
     logger.info("knowledge_base.deleted", extra={"knowledge_base": base.id})
-    return deleting
 
 
 def _taken(name: str) -> Conflict:

@@ -15,6 +15,7 @@ from rocamadre.core.context import Context
 from rocamadre.core.errors import Conflict, InvalidRequest, NotBuilt
 from rocamadre.knowledge.embedding import check_embedder, from_thread
 from rocamadre.knowledge.implicit_filters import Attribute, implicit_filter
+from rocamadre.knowledge.open_stores import open_stores
 from rocamadre.knowledge.search.pipeline import search
 from rocamadre.knowledge.search.types import (
     Dropped,
@@ -27,7 +28,6 @@ from rocamadre.knowledge.search.types import (
     SearchType,
     Stage,
 )
-from rocamadre.knowledge.stores import open_store
 from rocamadre.knowledge.types import KnowledgeBase
 from rocamadre.store.vectors.filters import Filter, all_of, parse_filter, to_wire
 from rocamadre.store.vectors.protocol import VectorStore
@@ -145,11 +145,8 @@ async def retrieve(ctx: Context, base: KnowledgeBase, text: str, retrieval: Retr
         return await models.generate(retrieval.generator, prompt)
 
     def work() -> Results:
-        store = open_store(ctx.platform, base)
-        try:
+        with open_stores(ctx).using(ctx, base) as store:
             return _searched(store, text, retrieval, from_thread(loop, embed), from_thread(loop, generate))
-        finally:
-            store.close()
 
     found = await asyncio.to_thread(work)
     return found if retrieval.reranking is None else await _reranked(found, text, retrieval.reranking, models)

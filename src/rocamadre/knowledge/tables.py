@@ -206,6 +206,11 @@ def select_bases(tx: Connection, account: str, region: str) -> list[KnowledgeBas
     return [_record(KnowledgeBase, row) for row in tx.execute(query.order_by(BASES.c.updated_at.desc(), BASES.c.id))]
 
 
+def select_deleting(tx: Connection) -> list[KnowledgeBase]:
+    """Knowledge bases of every account whose deletion has begun."""
+    return [_record(KnowledgeBase, row) for row in tx.execute(select(BASES).where(BASES.c.status == "DELETING"))]
+
+
 def delete_base(tx: Connection, base_id: str) -> None:
     """Take away a knowledge base's rows, all of them."""
     for table in (CHANGES, DOCUMENTS, ITEMS, JOBS, SOURCES):

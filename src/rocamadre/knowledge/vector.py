@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rocamadre.catalog.operations import resolve
-from rocamadre.core.context import Context
+from rocamadre.core.context import Context, Platform
 from rocamadre.core.errors import InvalidRequest, NotBuilt
 from rocamadre.engines.embed.dimensions import available_dimensions
 from rocamadre.knowledge.embedding import embedder_hash
 from rocamadre.knowledge.kinds import Made
+from rocamadre.knowledge.open_stores import open_stores_of
 from rocamadre.knowledge.results import source_types, wire_result
 from rocamadre.knowledge.retrieval import Models, read_retrieval, retrieve
 from rocamadre.knowledge.storage import check_storage
@@ -61,9 +62,10 @@ class VectorKind:
                 )
         return Made(base.store, base.embedder, base.embedder_hash, base.dimensions, base.facts)
 
-    def destroy(self, ctx: Context, base: KnowledgeBase) -> None:
+    def destroy(self, platform: Platform, base: KnowledgeBase) -> None:
         """See `Kind.destroy`."""
-        destroy_store(ctx.platform, base)
+        open_stores_of(platform).drop(base.id)
+        destroy_store(platform, base)
 
     async def retrieve(
         self, ctx: Context, base: KnowledgeBase, text: str, configuration: Mapping[str, Any], models: Models

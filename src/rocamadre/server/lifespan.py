@@ -22,6 +22,8 @@ from rocamadre.customization.models import sweep
 from rocamadre.engines.pool import EnginePool
 from rocamadre.invocations.log import InvocationLog
 from rocamadre.jobs.queue import QueuedJobs
+from rocamadre.knowledge.open_stores import open_stores_of
+from rocamadre.knowledge.operations import finish_deletions
 from rocamadre.neighbours.lambdas.runner import stop_all as stop_functions
 from rocamadre.observability.metrics import Metrics
 from rocamadre.store.objects.registry import open_objects
@@ -69,6 +71,7 @@ def build_platform(settings: Settings, *, address: str) -> Platform:
         server=ServerInfo(address, os.getpid(), clock.monotonic()),
     )
     sweep(platform)
+    finish_deletions(platform)
     return replace(platform, invocations=InvocationLog(platform))
 
 
@@ -78,6 +81,7 @@ async def close_platform(platform: Platform) -> None:
     if platform.invocations is not None:
         await asyncio.to_thread(platform.invocations.close)
     stop_functions(platform.settings.home)
+    open_stores_of(platform).close()
     await platform.engines.close()
     platform.objects.close()
     platform.sql.dispose()

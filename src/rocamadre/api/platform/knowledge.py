@@ -11,7 +11,8 @@ from typing import Any
 from rocamadre.api.http import HttpRequest, Reply, json_reply, route
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, NotFound
-from rocamadre.knowledge.operations import get_knowledge_base, list_knowledge_bases, open_store
+from rocamadre.knowledge.open_stores import open_stores
+from rocamadre.knowledge.operations import get_knowledge_base, list_knowledge_bases
 from rocamadre.knowledge.results import traces_of
 from rocamadre.knowledge.storage import EMBEDDED, describe
 from rocamadre.knowledge.stores import store_dir
@@ -221,11 +222,8 @@ def _span(chunk: Chunk) -> dict[str, Any]:
 def _opened(ctx: Context, base: KnowledgeBase) -> Iterator[VectorStore]:
     if base.type != "VECTOR" or base.status != "ACTIVE":
         raise InvalidRequest(f"knowledge base {base.id} is {base.status} and of type {base.type}; it has no chunks")
-    store = open_store(ctx.platform, base)
-    try:
+    with open_stores(ctx).using(ctx, base) as store:
         yield store
-    finally:
-        store.close()
 
 
 def _size(ctx: Context, base: KnowledgeBase) -> int | None:
