@@ -40,6 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "models": Entry("rocamadre.cli.models:models", "List, pull and remove models."),
     "data": Entry("rocamadre.cli.data:data", "Check, keep and prepare data to train on."),
     "train": Entry("rocamadre.cli.train:train", "Teach a model something."),
+    "kb": Entry("rocamadre.cli.kb:kb", "Fill knowledge bases with documents, and ask them."),
     "jobs": Entry("rocamadre.cli.jobs:jobs", "List, watch and stop what runs in the background."),
     "plan": Entry("rocamadre.cli.plan:plan", "Plan a training that does not fit here."),
     "keys": Entry("rocamadre.cli.keys:keys", "Make and revoke API keys."),
