@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from rocamadre.knowledge.chunkers.additivity import additivity
 from rocamadre.knowledge.chunkers.graphemes import boundary_before, is_boundary
 from rocamadre.knowledge.chunkers.registry import CountTokens, Piece
 from rocamadre.knowledge.chunkers.sentences import sentences
@@ -17,13 +18,13 @@ from rocamadre.knowledge.parsers.parsed import Parsed, Places
 
 Positions: TypeAlias = npt.NDArray[np.int64]
 
-_WORD = re.compile(r"\S+")
+_SPACE = re.compile(r"\s")
 _LINE = re.compile(r"\n(?=[^\S\n]*+\S)")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*+\n\s*+")
+_SPACES = np.array([code for code in range(0x3001) if chr(code).isspace()], np.uint32)
+_BLOCK = 1 << 20
 _LONGEST_WORD = 64
 _CUT = 16
-_MOST_KNOWN = 200_000
-_PROBE = "The house by the river is green, la casa del río es verde."
 
 
 class Measured:
@@ -41,23 +42,10 @@ class Measured:
         self.limit = limit
         self._count = count_tokens
         self._marks = count_tokens("")
-        self._before = self._lead()
-        self._known: dict[str, int] = {}
+        self._before, self._sure = additivity(count_tokens)
         self._places = Places(parsed)
-        starts: list[int] = []
-        ends: list[int] = []
-        costs: list[int] = []
-        for start, end in self._words():
-            cost = self._cost(self.text[start:end])
-            if cost > limit:
-                self._cut(start, end, starts, ends, costs)
-            else:
-                starts.append(start)
-                ends.append(end)
-                costs.append(cost)
-        self.starts: Positions = np.array(starts, np.int64)
-        self.ends: Positions = np.array(ends, np.int64)
-        self.totals: Positions = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(costs, np.int64))])
+        self.starts, self.ends, costs = self._measure()
+        self.totals: Positions = np.concatenate([np.zeros(1, np.int64), np.cumsum(costs)])
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -77,6 +65,8 @@ class Measured:
 
     def fits(self, start: int, end: int, limit: int) -> bool:
         """Whether a range of words, as it stands in the text, has at most so many tokens."""
+        if self._sure and self.cost(start, end) <= limit:
+            return True
         return self._count(self.text[self.starts[start] : self.ends[end - 1]]) - self._marks <= limit
 
     def word_at(self, positions: Iterable[int]) -> Positions:
@@ -156,36 +146,55 @@ class Measured:
             metadata or {},
         )
 
-    def _lead(self) -> str:
-        """A space, if words cost nearer to what they cost in a text when one stands before them."""
-        whole = self._count(_PROBE) - self._marks
-        words = _PROBE.split()
-        bare = sum(self._count(word) - self._marks for word in words)
-        spaced = sum(self._count(" " + word) - self._marks for word in words)
-        return " " if abs(spaced - whole) < abs(bare - whole) else ""
+    def _measure(self) -> tuple[Positions, Positions, Positions]:
+        """Starts, ends and costs of the words: runs of characters that are not white space, long ones in parts."""
+        starts, ends = _runs(self.text)
+        costs = np.fromiter(self._costs(), np.int64, len(starts))
+        large = np.flatnonzero((ends - starts > _LONGEST_WORD) | (costs > self.limit))
+        if not len(large):
+            return starts, ends, costs
+        columns: list[list[Positions]] = [[], [], []]
+        done = 0
+        for place in map(int, large):
+            parts = np.array(self._parts(int(starts[place]), int(ends[place])), np.int64).reshape(-1, 3)
+            for column, whole, new in zip(columns, (starts, ends, costs), parts.T, strict=True):
+                column += [whole[done:place], new]
+            done = place + 1
+        for column, whole in zip(columns, (starts, ends, costs), strict=True):
+            column.append(whole[done:])
+        first, last, cost = map(np.concatenate, columns)
+        return first, last, cost
+
+    def _costs(self) -> Iterator[int]:
+        """The tokens of each word, each different one counted once; in blocks, since words are many small objects."""
+        known: dict[str, int] = {}
+        begun = 0
+        while begun < len(self.text):
+            gap = _SPACE.search(self.text, begun + _BLOCK)
+            stop = gap.start() if gap else len(self.text)
+            words = self.text[begun:stop].split()
+            for word in set(words).difference(known):
+                known[word] = self._cost(word) if len(word) <= _LONGEST_WORD else 0
+            yield from map(known.__getitem__, words)
+            begun = stop
+            if len(known) > _BLOCK:
+                known.clear()
 
     def _cost(self, word: str) -> int:
-        cost = self._known.get(word)
-        if cost is None:
-            cost = self._count(self._before + word) - self._marks
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[word] = cost
-        return cost
+        return self._count(self._before + word) - self._marks
 
-    def _words(self) -> Iterable[tuple[int, int]]:
-        """Runs of characters that are not white space; long ones (some languages use no spaces) in parts."""
-        for match in _WORD.finditer(self.text):
-            start, end = match.span()
-            while end - start > _LONGEST_WORD:
-                cut = boundary_before(self.text, start + _CUT)
-                cut = cut if cut > start else start + _CUT
-                yield start, cut
-                start = cut
-            yield start, end
+    def _parts(self, start: int, end: int) -> list[tuple[int, int, int]]:
+        """A long word (some languages use no spaces) or a costly one, in parts, each with its cost."""
+        found: list[tuple[int, int, int]] = []
+        while end - start > _LONGEST_WORD:
+            cut = boundary_before(self.text, start + _CUT)
+            cut = cut if cut > start else start + _CUT
+            self._halve(start, cut, found)
+            start = cut
+        self._halve(start, end, found)
+        return found
 
-    def _cut(self, start: int, end: int, starts: list[int], ends: list[int], costs: list[int]) -> None:
-        """Add a word that costs more than a piece may, in parts."""
+    def _halve(self, start: int, end: int, found: list[tuple[int, int, int]]) -> None:
         waiting = [(start, end)]
         while waiting:
             start, end = waiting.pop()
@@ -194,11 +203,27 @@ class Measured:
             if middle <= start:
                 middle = next((at for at in range(start + 1, end) if is_boundary(self.text, at)), end)
             if cost <= self.limit or middle >= end:
-                starts.append(start)
-                ends.append(end)
-                costs.append(cost)
+                found.append((start, end, cost))
             else:
                 waiting += [(middle, end), (start, middle)]
+
+
+def _runs(text: str) -> tuple[Positions, Positions]:
+    """Where runs of characters that are not white space start and end."""
+    if text.isascii():
+        codes: npt.NDArray[Any] = np.frombuffer(text.encode("ascii"), np.uint8)
+        spaces: npt.NDArray[Any] = _SPACES[_SPACES < 128]
+    else:
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        spaces = _SPACES
+    solid = np.zeros(len(codes) + 2, np.int8)
+    table = np.ones(0x3001, np.int8)
+    table[spaces] = 0
+    # 0x3000 is the last space, and the one before it is none: it stands for everything beyond.
+    beyond = codes > 0x3000
+    solid[1:-1] = table[np.where(beyond, 0x2FFF, codes)]
+    steps = np.diff(solid)
+    return np.flatnonzero(steps == 1).astype(np.int64), np.flatnonzero(steps == -1).astype(np.int64)
 
 
 def _outside(positions: list[int], spans: Sequence[tuple[int, int]]) -> list[int]:
