@@ -146,7 +146,18 @@ def _scalar(value: Any, path: str) -> Scalar:
     scalar = canonical(value)
     if scalar is None:
         raise InvalidRequest(f"{path} must be a string, a number or a boolean, not {type(value).__name__}")
+    if isinstance(scalar, str) and not scalar.isascii() and not encodable(scalar):
+        raise InvalidRequest(f"{path} holds half a character (a lone surrogate)")
     return scalar
+
+
+def encodable(text: str) -> bool:
+    """Whether a text can be written as UTF-8; lone surrogates cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def to_wire(where: Filter) -> dict[str, Any]:
