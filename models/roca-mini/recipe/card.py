@@ -24,7 +24,14 @@ STAGES = (
     ("copy", "Copying, rows of 96"),
     ("instruct", "Instruction tuning, rows of 512"),
 )
-HEAD = """# roca-mini
+HEAD = """---
+license: apache-2.0
+language:
+- en
+- es
+- pt
+---
+# roca-mini
 
 A decoder language model of {parameters} parameters for English, Spanish and Portuguese, the default text model of
 Rocamadre (`rocamadre.roca-mini-v1:0`). Served from `roca-mini-q8_0.gguf` ({megabytes} MB); tuning starts from the
