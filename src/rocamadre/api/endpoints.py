@@ -22,7 +22,9 @@ import rocamadre.api.bedrock_agent.documents
 import rocamadre.api.bedrock_agent.ingestion_jobs
 import rocamadre.api.bedrock_agent.knowledge_bases
 import rocamadre.api.bedrock_agent.tags
+import rocamadre.api.bedrock_agent_runtime.generate_query
 import rocamadre.api.bedrock_agent_runtime.rerank
+import rocamadre.api.bedrock_agent_runtime.retrieve_and_generate
 import rocamadre.api.bedrock_agent_runtime.retrieve
 import rocamadre.api.bedrock_runtime.async_invoke
 import rocamadre.api.bedrock_runtime.converse

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from rocamadre.api.bedrock_agent_runtime.external import read_external
+from rocamadre.api.bedrock_agent_runtime.retrieve import retrieve_explained
 from rocamadre.api.bedrock_agent_runtime.wishes import Wish, sampling_of, template_of
 from rocamadre.api.inference.generation import begin, resolve_model
+from rocamadre.api.inference.knowledge import AskedModels
 from rocamadre.catalog.operations import resolve
 from rocamadre.catalog.types import Model, Resolved
 from rocamadre.core.context import Context
@@ -26,7 +28,7 @@ from rocamadre.knowledge.answers.types import Embed, Passage
 from rocamadre.knowledge.embedding import from_thread
 from rocamadre.knowledge.kinds import kind_of
 from rocamadre.knowledge.operations import get_knowledge_base
-from rocamadre.knowledge.retrieval import Models
+from rocamadre.knowledge.retrieval import read_retrieval
 from rocamadre.knowledge.types import KnowledgeBase
 
 logger = logging.getLogger(__name__)
@@ -49,13 +51,12 @@ def answered_by(ctx: Context, model: Model) -> tuple[bool, str]:
     return False, f"{model.id} has {size} parameters; the setting answers.model_parameters asks for more to write"
 
 
-async def answering(ctx: Context, wish: Wish, *, models: Models) -> Answering:
+async def answering(ctx: Context, wish: Wish) -> Answering:
     """Everything that is needed to answer.
 
     Args:
         ctx: Who asks.
         wish: What.
-        models: What a retrieval may ask.
 
     Raises:
         NotFound: no such knowledge base.
@@ -90,7 +91,10 @@ async def answering(ctx: Context, wish: Wish, *, models: Models) -> Answering:
             return await asyncio.to_thread(document.find, query)
         assert base is not None
         configuration = wish.inner.get("retrievalConfiguration") or {}
-        found = await kind_of(base.type).retrieve(ctx, base, query, configuration, models)
+        if base.type == "VECTOR":
+            found = await retrieve_explained(ctx, base, query, read_retrieval(configuration))
+        else:
+            found = list(await kind_of(base.type).retrieve(ctx, base, query, configuration, AskedModels(ctx)))
         return [passage_of(result) for result in found]
 
     means = Means(

@@ -1,9 +1,8 @@
-"""RetrieveAndGenerate and RetrieveAndGenerateStream: answers with citations, from a knowledge base or from documents."""
+"""RetrieveAndGenerate and RetrieveAndGenerateStream: answers with citations, from knowledge bases or documents."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
 
 from rocamadre.api.bedrock_agent_runtime.answering import Json, answering
 from rocamadre.api.bedrock_agent_runtime.wishes import read_wish
@@ -46,7 +45,7 @@ async def retrieve_and_generate_stream(ctx: Context, request: Json) -> Json:
 
 
 async def _begun(ctx: Context, request: Json) -> Answering:
-    return await answering(ctx, read_wish(request), models=models_of(ctx))
+    return await answering(ctx, read_wish(request))
 
 
 async def _events(first: Piece, rest: AsyncIterator[Piece]) -> AsyncGenerator[Json, None]:
@@ -61,8 +60,3 @@ def _written(piece: Piece) -> list[Json]:
     """The text, then what it is taken from; the citation in the older form, too, which clients read."""
     events: list[Json] = [{"output": {"text": piece.text}}]
     return events + [{"citation": {"citation": citation, **citation}} for citation in piece.citations]
-
-
-def models_of(ctx: Context) -> Any:
-    """What a retrieval may ask; see `retrieve.py`."""
-    raise NotImplementedError

@@ -1,0 +1,695 @@
+"""Text to SQL without a model: words are matched with the schema and the values, and put together by rule.
+
+It does counts, averages, sums, extremes, filters, groups, orders and joins along keys. What it does not understand it
+refuses, and says which words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rocamadre.knowledge.sql.linking import Meaning, Mention, link, root, roots_of_name
+from rocamadre.knowledge.sql.sqlite import quoted
+from rocamadre.knowledge.sql.types import Column, Database, Link, Schema, Table, Translation
+from rocamadre.knowledge.sql.vocabulary import MEASURES, SUPERLATIVES
+
+_SAME = 0.8
+_AGGREGATES = ("avg", "sum", "max", "min")
+_COMPARE = (">", "<", ">=", "<=")
+_MOST_UNKNOWN = 0.34
+
+
+class NotUnderstood(Exception):
+    """The question cannot be made a query of."""
+
+
+class RuleTranslator:
+    """See `types.Translator`."""
+
+    def translate(self, question: str, schema: Schema, database: Database) -> Translation:
+        """See `Translator.translate`."""
+        if (curated := _curated(question, schema)) is not None:
+            return Translation(curated, facts={"by": "curated query"})
+        mentions = link(question, schema, database)
+        unknown = [mention.text for mention in mentions if mention.sort == "unknown"]
+        known = [mention for mention in mentions if mention.sort in ("table", "column", "value")]
+        if not known:
+            return Translation("", "no word of the question names a table, a column or a value of the database")
+        named = [word for word in unknown if word[0].isupper() and not question.lstrip("¿¡ \"'").startswith(word)]
+        if named:
+            return Translation("", f"the database has no value like: {', '.join(named)}")
+        if len(unknown) > 1 and len(unknown) / (len(unknown) + len(known)) > _MOST_UNKNOWN:
+            return Translation("", f"the database has nothing for: {', '.join(unknown)}")
+        try:
+            draft = _Draft(schema, mentions)
+            draft.read()
+            sql = draft.write()
+        except NotUnderstood as error:
+            return Translation("", str(error))
+        return Translation(sql, facts={"by": "rules", "unknown": unknown})
+
+
+def _curated(question: str, schema: Schema) -> str | None:
+    """The query of a curated question with nearly the same words and the same numbers."""
+    wanted = {root(word) for word in re.findall(r"\w+", question)}
+    for each in schema.curated:
+        words = {root(word) for word in re.findall(r"\w+", each.question)}
+        numbers = [{word for word in found if word.isdigit()} for found in (wanted, words)]
+        if numbers[0] == numbers[1] and len(wanted & words) >= _SAME * len(wanted | words):
+            return each.sql
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A column of a table."""
+
+    table: str
+    column: str
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A query as it comes together."""
+
+    schema: Schema
+    mentions: Sequence[Mention]
+    tables: list[str] = field(default_factory=list)
+    selected: list[tuple[str, _Place | None]] = field(default_factory=list)
+    where: list[str] = field(default_factory=list)
+    equal: dict[str, list[str]] = field(default_factory=dict)
+    having: str = ""
+    group: _Place | None = None
+    order: tuple[str, str] | None = None
+    limit: int = 0
+    distinct: bool = False
+
+    def read(self) -> None:
+        """Go through the mentions, from left to right."""
+        extremes = [m for m in self.mentions if m.sort == "superlative" or m.text in ("most-of", "least-of")]
+        named = [m.meanings[0].table for m in self.mentions if m.sort == "table"]
+        if len(extremes) > 1 or len(named) != len(set(named)):
+            raise NotUnderstood("it asks for one thing inside another; ask for one at a time")
+        self.tables = self._main_tables()
+        conditions = self._conditions()
+        self._aggregates_and_targets(conditions)
+        if not self.selected:
+            self._default_target()
+        self._check()
+
+    def _check(self) -> None:
+        """A query that gives back what the question said, and nothing else, was not what was meant."""
+        if len(self.selected) == 1 and self.selected[0][1] is not None and not self.order and not self.having:
+            name, place = self.selected[0]
+            if not name and self._name(place) in self.equal and len(self.equal) + len(self.where) == 1:
+                raise NotUnderstood(f"it is not clear what is asked about {self.equal[self._name(place)][0]}")
+
+    def _main_tables(self) -> list[str]:
+        """Tables named by the question, then the one in which most of the other mentions have their place."""
+        named = []
+        for mention in self.mentions:
+            if mention.sort == "table" and mention.meanings[0].table not in named:
+                named.append(mention.meanings[0].table)
+        if named:
+            return named
+        votes: dict[str, float] = {}
+        shown = {(name, self._display(name).column) for name in (table.name for table in self.schema.tables)}
+        for mention in self.mentions:
+            best: dict[str, float] = {}
+            for meaning in mention.meanings:
+                weight = meaning.weight + (0.6 if meaning.value and (meaning.table, meaning.column) in shown else 0.0)
+                best[meaning.table] = max(best.get(meaning.table, 0.0), weight)
+            for table, best_weight in best.items():
+                votes[table] = votes.get(table, 0.0) + best_weight
+        order = {table.name: place for place, table in enumerate(self.schema.tables)}
+        return [max(votes, key=lambda table: (votes[table], -order[table]))]
+
+    def _place(self, mention: Mention, *, families: Sequence[str] = ()) -> Meaning | None:
+        """What a mention means among the tables at hand, else anywhere."""
+        fitting = [
+            meaning
+            for meaning in mention.meanings
+            if meaning.column and (not families or self._column(meaning).family in families)
+        ]
+        near = [meaning for meaning in fitting if meaning.table in self.tables]
+        best = max(near, key=lambda m: m.weight, default=None)
+        if best is not None and best.weight >= 0.5:
+            return best
+        return max(fitting, key=lambda m: m.weight, default=None)
+
+    def _column(self, meaning: Meaning) -> Column:
+        return self.schema.table(meaning.table).column(meaning.column)
+
+    def _conditions(self) -> set[int]:
+        """Read filters; returns the places of the mentions that they used up."""
+        used: set[int] = set()
+        for index, mention in enumerate(self.mentions):
+            if mention.sort == "value":
+                self._equal(index, mention, used)
+            elif mention.sort == "number" and index not in used:
+                self._number(index, mention, used)
+            elif mention.sort == "quoted":
+                self._quoted(index, mention, used)
+        return used
+
+    def _negated(self, index: int) -> bool:
+        return any(each.sort == "operator" and each.text == "not" for each in self.mentions[max(0, index - 3) : index])
+
+    def _equal(self, index: int, mention: Mention, used: set[int]) -> None:
+        before = self._near_column(index, used)
+        meanings = list(mention.meanings)
+        if before is not None:
+            named = {(m.table, m.column) for m in self.mentions[before].meanings}
+            meanings.sort(key=lambda m: (m.table, m.column) not in named)
+        if before is None or (meanings[0].table, meanings[0].column) not in {
+            (m.table, m.column) for m in self.mentions[before].meanings
+        }:
+            meanings.sort(key=lambda m: (m.table not in self.tables, self._pointless(m, index), -m.weight))
+            before = None
+        chosen = meanings[0]
+        sign = "<>" if self._negated(index) else "="
+        self._need(chosen.table)
+        name = self._name(_Place(chosen.table, chosen.column))
+        if sign == "=":
+            self.equal.setdefault(name, []).append(_literal(chosen.value))
+        else:
+            self.where.append(f"{name} <> {_literal(chosen.value)}")
+        used.add(index)
+        if before is not None and self._close(before, index):
+            used.add(before)
+
+    def _pointless(self, meaning: Meaning, index: int) -> bool:
+        """Whether a row would be looked up by the name that is asked for: `rivers in Colorado`, not `Colorado river`."""
+        if meaning.table != self.tables[0] or _Place(meaning.table, meaning.column) != self._display(meaning.table):
+            return False
+        beside = [
+            each
+            for each in self.mentions[max(0, index - 1) : index + 2]
+            if each.sort == "table" and each.meanings[0].table == meaning.table
+        ]
+        others = any(each.sort in ("column", "measure") for each in self.mentions)
+        return not beside and not others and any(each.sort == "table" for each in self.mentions)
+
+    def _close(self, first: int, second: int) -> bool:
+        return all(each.sort in ("plain", "operator") for each in self.mentions[first + 1 : second])
+
+    def _near_column(self, index: int, used: set[int], families: Sequence[str] = ()) -> int | None:
+        """The column mention that a value belongs to: before it, else right after it."""
+        for place in range(index - 1, max(-1, index - 6), -1):
+            mention = self.mentions[place]
+            if mention.sort in ("value", "number"):
+                break
+            if mention.sort == "column" and place not in used and self._place(mention, families=families):
+                return place
+        for place in range(index + 1, min(len(self.mentions), index + 3)):
+            mention = self.mentions[place]
+            if mention.sort == "column" and place not in used and families and self._place(mention, families=families):
+                return place
+        return None
+
+    def _number(self, index: int, mention: Mention, used: set[int]) -> None:
+        operators = [
+            (place, each.text)
+            for place, each in enumerate(self.mentions)
+            if each.sort == "operator" and index - 4 <= place < index
+        ]
+        if any(name == "top" for _, name in operators):
+            self.limit = int(float(mention.text.replace(",", "")))
+            used.add(index)
+            return
+        sign = next((name for _, name in reversed(operators) if name in (*_COMPARE, "between")), "=")
+        near = self._near_column(index, used, ("number", "time", "other", "text"))
+        place = self._place(self.mentions[near]) if near is not None else self._year(mention)
+        if near is None and self._counted(index, mention, sign, used):
+            return
+        if place is None:
+            raise NotUnderstood(f"it is not clear which column {mention.text} is about")
+        self._need(place.table)
+        name = self._name(_Place(place.table, place.column))
+        numeric = self._column(place).family == "number"
+        value = _number_literal(mention.text) if numeric else _literal(mention.text)
+        used.add(index)
+        following = next((k for k in range(index + 1, len(self.mentions)) if self.mentions[k].sort == "number"), None)
+        if sign == "between" and following is not None:
+            other = self.mentions[following].text
+            end = _number_literal(other) if numeric else _literal(other)
+            self.where.append(f"{name} BETWEEN {value} AND {end}")
+            used.add(following)
+        elif self._column(place).family == "time" and re.fullmatch(r"\d{4}", mention.text):
+            self.where.append(self._in_year(name, sign, mention.text))
+        elif sign == "=" and not self._negated(index):
+            self.equal.setdefault(name, []).append(value)
+        else:
+            self.where.append(f"{name} {'<>' if sign == '=' else sign} {value}")
+        if near is not None and (near < index or sign != "="):
+            used.add(near)
+
+    def _counted(self, index: int, mention: Mention, sign: str, used: set[int]) -> bool:
+        """`with at least two orders`: how many rows of another table belong to one."""
+        following = index + 1
+        while following < len(self.mentions) and self.mentions[following].sort == "plain":
+            following += 1
+        if following >= len(self.mentions) or self.mentions[following].sort != "table":
+            return False
+        table = self.mentions[following].meanings[0].table
+        first = next((name for name in self.tables if name != table), None)
+        if first is None or index == 0:
+            return False
+        self._need(table)
+        self.group = self._display(first)
+        self.having = f"COUNT(*) {sign} {_number_literal(mention.text)}"
+        used |= {index, following}
+        return True
+
+    def _year(self, mention: Mention) -> Meaning | None:
+        if not re.fullmatch(r"1[5-9]\d\d|20\d\d", mention.text):
+            numbers = [
+                Meaning(table, column.name)
+                for table in self.tables
+                for column in self.schema.table(table).columns
+                if column.family == "number" and column.name not in self.schema.table(table).keys
+            ]
+            return numbers[0] if len(numbers) == 1 else None
+        for table in self.tables:
+            for column in self.schema.table(table).columns:
+                if column.family == "time" or root("year") in roots_of_name(column.name):
+                    return Meaning(table, column.name)
+        return None
+
+    def _in_year(self, name: str, sign: str, year: str) -> str:
+        first, after = f"'{year}-01-01'", f"'{int(year) + 1}-01-01'"
+        return {
+            ">": f"{name} >= {after}",
+            "<": f"{name} < {first}",
+            ">=": f"{name} >= {first}",
+            "<=": f"{name} < {after}",
+        }.get(sign, f"({name} >= {first} AND {name} < {after})")
+
+    def _quoted(self, index: int, mention: Mention, used: set[int]) -> None:
+        near = self._near_column(index, used, ("text", "other"))
+        place = self._place(self.mentions[near]) if near is not None else None
+        if place is None:
+            raise NotUnderstood(f"it is not clear which column {mention.text!r} is about")
+        self._need(place.table)
+        name = self._name(_Place(place.table, place.column))
+        if any(each.sort == "operator" and each.text == "like" for each in self.mentions):
+            self.where.append(f"{name} LIKE {_literal('%' + mention.text.strip() + '%')}")
+        elif self._negated(index):
+            self.where.append(f"{name} <> {_literal(mention.text.strip())}")
+        else:
+            self.equal.setdefault(name, []).append(_literal(mention.text.strip()))
+        used.add(index)
+        if near is not None and near < index and len([m for m in self.mentions if m.sort == "column"]) > 1:
+            used.add(near)
+
+    def _aggregates_and_targets(self, used: set[int]) -> None:
+        pending: list[str] = []
+        counted = False
+        calculates = any(each.sort == "operator" and each.text in (*_AGGREGATES, "count") for each in self.mentions)
+        for index, mention in enumerate(self.mentions):
+            if index in used:
+                continue
+            if mention.sort == "operator":
+                if mention.text in ("count", "count-distinct"):
+                    pending, counted = [mention.text], True
+                elif mention.text in _AGGREGATES:
+                    pending.append(mention.text)
+                elif mention.text == "group":
+                    if calculates:
+                        self._grouped(index, used)
+                elif mention.text in ("most-of", "least-of"):
+                    self._most(index, mention.text, used)
+                elif mention.text == "without":
+                    self._without(index, used)
+                elif mention.text == "order":
+                    self._ordered(index, used)
+                elif mention.text == "distinct":
+                    self.distinct = True
+            elif mention.sort == "superlative":
+                self._superlative(index, mention, used)
+            elif mention.sort == "measure":
+                self._measure(mention)
+            elif mention.sort == "table" and pending[:1] in (["count"], ["count-distinct"]):
+                self.selected.append(("count", None))
+                pending = []
+            elif mention.sort == "column":
+                for name in pending or [""]:
+                    self._target(mention, name)
+                pending = []
+        if pending and pending[-1] in _AGGREGATES and self.selected:  # "población media": the word stands behind.
+            name, place = self.selected[-1]
+            if place is not None and not name and self._family(place) == "number":
+                self.selected[-1] = (pending.pop(), place)
+        if counted and self.group is None and any(name == "count" and not place for name, place in self.selected):
+            self.selected = [("count", None)]
+        if self.having and not self.selected and self.group:
+            self.selected.append(("", self.group))
+        if counted and not any(name.startswith("count") for name, _ in self.selected):
+            numeric = [each for each in self.selected if each[1] and self._family(each[1]) == "number"]
+            if not (len(self.selected) == 1 and numeric):  # "How many people live in…": the column is the count.
+                self.selected = [("count", None), *(each for each in self.selected if each[1] == self.group)]
+        if set(pending) & set(_AGGREGATES):
+            raise NotUnderstood("it is not clear which column to calculate with")
+
+    def _family(self, place: _Place) -> str:
+        return self.schema.table(place.table).column(place.column).family
+
+    def _target(self, mention: Mention, pending: str) -> None:
+        meaning = self._place(mention, families=("number",) if pending in ("avg", "sum") else ())
+        if meaning is None:
+            if pending in ("avg", "sum"):
+                raise NotUnderstood(f"{mention.text!r} is no number that could be calculated with")
+            return
+        place = _Place(meaning.table, meaning.column)
+        self._need(meaning.table)
+        if pending == "count" and self._family(place) == "number":
+            pending = ""
+        if any(place == other for _, other in self.selected) and not pending:
+            return
+        self.selected.append((pending, place))
+
+    def _next(self, index: int, sort: str, used: set[int], reach: int = 4) -> int | None:
+        for place in range(index + 1, min(len(self.mentions), index + 1 + reach)):
+            if place not in used and self.mentions[place].sort == sort:
+                return place
+        return None
+
+    def _grouped(self, index: int, used: set[int]) -> None:
+        following = next(
+            (k for k in range(index + 1, len(self.mentions)) if self.mentions[k].sort in ("column", "table")), None
+        )
+        if following is None:
+            return
+        mention = self.mentions[following]
+        if mention.sort == "column" and (meaning := self._place(mention)) is not None:
+            self.group = _Place(meaning.table, meaning.column)
+            self._need(meaning.table)
+        elif mention.sort == "table":
+            self.group = self._display(mention.meanings[0].table)
+        used.add(following)
+        if self.group is not None:
+            self.selected.insert(0, ("", self.group))
+
+    def _ordered(self, index: int, used: set[int]) -> None:
+        following = self._next(index, "column", used, 5)
+        downwards = any(each.sort == "operator" and each.text == "desc" for each in self.mentions)
+        if following is None:
+            target = next((place for _, place in self.selected if place), None)
+            if target is not None:
+                self.order = (self._name(target), "DESC" if downwards else "ASC")
+            return
+        meaning = self._place(self.mentions[following])
+        if meaning is not None:
+            self._need(meaning.table)
+            self.order = (self._name(_Place(meaning.table, meaning.column)), "DESC" if downwards else "ASC")
+            used.add(following)
+
+    def _measure(self, mention: Mention) -> None:
+        """`how big`, `where`: a column that is asked for by what it measures."""
+        meaning = self._meant(MEASURES[mention.text], lone=False)
+        if meaning is not None and not self.selected:
+            self.selected.append(("", _Place(meaning.table, meaning.column)))
+
+    def _most(self, index: int, name: str, used: set[int]) -> None:
+        """`the most orders`: by a number, or by how many rows there are."""
+        direction = "desc" if name == "most-of" else "asc"
+        for place in range(index + 1, min(len(self.mentions), index + 4)):
+            mention = self.mentions[place]
+            if place in used:
+                continue
+            if mention.sort == "column" and (numeric := self._place(mention, families=("number", "time"))):
+                used.add(place)
+                self._by(numeric, direction, place, used)
+                return
+            if mention.sort == "table":
+                if self._largest(index, mention, name):
+                    return
+                used.add(place)
+                self._most_of(mention.meanings[0].table, direction)
+                return
+            if mention.sort not in ("plain", "unknown"):
+                break
+        raise NotUnderstood("it is not clear of what there are most")
+
+    def _largest(self, index: int, mention: Mention, name: str) -> bool:
+        """`the largest city`: no count, but a size."""
+        text = self.mentions[index]
+        if name != "most-of" or text.end - text.start < len("largest"):
+            return False
+        meaning = self._meant(("population", "area", "size", "capacity", "length", "height", "amount"))
+        if meaning is None or self.order is not None:
+            return meaning is not None
+        if any(each.sort == "operator" and each.text == "count" for each in self.mentions[index : index + 2]):
+            return False
+        self.order = (self._name(_Place(meaning.table, meaning.column)), "DESC")
+        self.limit = self.limit or 1
+        return mention.sort == "table"
+
+    def _without(self, index: int, used: set[int]) -> None:
+        following = self._next(index, "table", used, 3)
+        if following is None:
+            return
+        other = self.mentions[following].meanings[0].table
+        main = next((name for name in self.tables if name != other), None)
+        links = [
+            each for each in (*self.schema.links, *_alike(self.schema)) if {each.table, each.other} == {other, main}
+        ]
+        if main is None or not links:
+            raise NotUnderstood(f"no key leads to {other}")
+        each = links[0]
+        own, foreign = (each.column, each.key) if each.table == main else (each.key, each.column)
+        self.where.append(
+            f"{self._name(_Place(main, own))} NOT IN (SELECT {quoted(foreign)} FROM {self._from(other)} "
+            f"WHERE {quoted(foreign)} IS NOT NULL)"
+        )
+        self.tables = [name for name in self.tables if name != other]
+        used.add(following)
+
+    def _superlative(self, index: int, mention: Mention, used: set[int]) -> None:
+        direction, means = SUPERLATIVES[mention.text]
+        if self.order is not None:
+            return
+        following = self._next(index, "column", used, 3)
+        numeric = None
+        if following is not None:
+            numeric = self._place(self.mentions[following], families=("number", "time"))
+        if numeric is None:
+            later = next((k for k in range(index + 1, len(self.mentions)) if self.mentions[k].sort == "column"), None)
+            before = self.mentions[index + 1 : later] if later is not None else ()
+            if later is not None and any(each.text.lower() in ("by", "in", "por", "em", "en") for each in before):
+                following, numeric = later, self._place(self.mentions[later], families=("number", "time"))
+                if numeric is not None:
+                    used.add(later)
+        if numeric is None:
+            numeric, following = self._meant(means), None
+        if numeric is None:
+            raise NotUnderstood(f"it is not clear which column {mention.text!r} is about")
+        down = direction == "desc" if not self._inverted(numeric, mention.text) else direction != "desc"
+        self._by(numeric, "desc" if down else "asc", following, used)
+
+    def _by(self, numeric: Meaning, direction: str, named: int | None, used: set[int]) -> None:
+        """Order by a number; where nothing else is asked for, that number's extreme itself."""
+        self._need(numeric.table)
+        place = _Place(numeric.table, numeric.column)
+        alone = named is not None and not any(
+            other.sort in ("column", "table", "measure") and k != named and k not in used
+            for k, other in enumerate(self.mentions)
+            if other.sort == "column" or k < named
+        )
+        if named is not None:
+            used.add(named)
+        if alone:
+            self.selected.append(("max" if direction == "desc" else "min", place))
+        elif self.order is None:
+            self.order = (self._name(place), direction.upper())
+            self.limit = self.limit or 1
+
+    def _inverted(self, meaning: Meaning, word: str) -> bool:
+        """The oldest has the earliest year of birth."""
+        names = roots_of_name(meaning.column)
+        return word in ("oldest", "youngest", "viejo", "velho", "joven", "jovem") and (
+            root("birth") in names or root("year") in names or self._column(meaning).family == "time"
+        )
+
+    def _meant(self, means: Sequence[str], *, lone: bool = True) -> Meaning | None:
+        """A column of the tables at hand that has one of these names, else the only number there is."""
+        for word in means:
+            for table in self.tables:
+                for column in self.schema.table(table).columns:
+                    if root(word) in roots_of_name(column.name):
+                        return Meaning(table, column.name)
+        numbers = [
+            Meaning(table, column.name)
+            for table in self.tables[:1]
+            for column in self.schema.table(table).columns
+            if column.family == "number"
+            and column.name not in self.schema.table(table).keys
+            and not column.name.lower().endswith("id")
+        ]
+        return numbers[0] if lone and len(numbers) == 1 else None
+
+    def _most_of(self, table: str, direction: str) -> None:
+        """The one with the most rows of another table."""
+        first = next((name for name in self.tables if name != table), None)
+        columns = [
+            meaning
+            for mention in self.mentions
+            if mention.sort == "column" and (meaning := self._place(mention)) and meaning.table == table
+        ]
+        if first is None and not columns:
+            raise NotUnderstood(f"it is not clear of what there are most in {table}")
+        self._need(table)
+        self.group = self._display(first) if first is not None else _Place(columns[0].table, columns[0].column)
+        if any(place == self.group for _, place in self.selected):
+            self.selected = [each for each in self.selected if each[1] != self.group]
+        self.selected.append(("", self.group))
+        self.order = ("COUNT(*)", "DESC" if direction == "desc" else "ASC")
+        self.limit = self.limit or 1
+
+    def _display(self, table: str) -> _Place:
+        """The column by which people know a row."""
+        found = self.schema.table(table)
+        own = set(roots_of_name(table))
+        wanted = (root("name"), root("title"))
+        for column in found.columns:
+            names = set(roots_of_name(column.name))
+            if names - own <= set(wanted) and names & set(wanted):
+                return _Place(table, column.name)
+        for column in found.columns:
+            if set(roots_of_name(column.name)) & {*wanted, *own} and column.family in ("text", "other"):
+                return _Place(table, column.name)
+        texts = [column for column in found.columns if column.family == "text" and column.name not in found.keys]
+        return _Place(table, (texts or list(found.columns))[0].name)
+
+    def _default_target(self) -> None:
+        self.selected.append(("", self._display(self.tables[0])))
+
+    def _need(self, table: str) -> None:
+        if table not in self.tables:
+            self.tables.append(table)
+
+    def write(self) -> str:
+        """The query."""
+        needed = self._needed()
+        source, joined = self._joined(needed)
+        single = len(joined) == 1
+        columns = [self._selected(name, place) for name, place in self.selected]
+        grouped = self.group
+        mixed = any(name for name, _ in self.selected) and any(not name for name, _ in self.selected)
+        if grouped is None and mixed:
+            grouped = next(place for name, place in self.selected if not name and place)
+        plain = not any(name for name, _ in self.selected)
+        parts = [
+            f"SELECT {'DISTINCT ' if self.distinct and plain else ''}{', '.join(dict.fromkeys(columns))}",
+            f"FROM {source}",
+        ]
+        same = [
+            f"{name} = {values[0]}" if len(set(values)) == 1 else f"{name} IN ({', '.join(dict.fromkeys(values))})"
+            for name, values in self.equal.items()
+        ]
+        if self.where or same:
+            parts.append("WHERE " + " AND ".join(dict.fromkeys([*same, *self.where])))
+        if grouped is not None:
+            parts.append(f"GROUP BY {self._name(grouped)}")
+        if self.having:
+            parts.append(f"HAVING {self.having}")
+        if self.order is not None:
+            parts.append(f"ORDER BY {self.order[0]} {self.order[1]}")
+        if self.limit:
+            parts.append(f"LIMIT {self.limit}")
+        sql = " ".join(parts)
+        for table in joined if single else ():
+            sql = sql.replace(f"{quoted(table)}.", "")
+        return sql
+
+    def _needed(self) -> list[str]:
+        """Tables whose columns are used; of those merely named, the first where nothing else is."""
+        text = " ".join([*self.where, *self.equal, self.order[0] if self.order else ""])
+        places = [place.table for _, place in self.selected if place] + ([self.group.table] if self.group else [])
+        found = [name for name in self.tables if name in places or f"{quoted(name)}." in text]
+        named = [m.meanings[0].table for m in self.mentions if m.sort == "table"]
+        counts = any(name == "count" and place is None for name, place in self.selected) or (
+            (self.order is not None and self.order[0] == "COUNT(*)") or bool(self.having)
+        )
+        if counts:
+            found += [name for name in named if name not in found]
+        return found or self.tables[:1]
+
+    def _joined(self, tables: Sequence[str]) -> tuple[str, list[str]]:
+        """The FROM clause: tables joined along keys, with what lies between them."""
+        joined = [tables[0]]
+        clause = self._from(tables[0])
+        for table in tables[1:]:
+            if table in joined:
+                continue
+            for link in self._path(joined, table):
+                new = link.other if link.other not in joined else link.table
+                left = self._name(_Place(link.table, link.column))
+                right = self._name(_Place(link.other, link.key))
+                clause += f" JOIN {self._from(new)} ON {left} = {right}"
+                joined.append(new)
+        return clause, joined
+
+    def _path(self, joined: Sequence[str], wanted: str) -> list[Link]:
+        """Links from the joined tables to another, the fewest."""
+        links = [*self.schema.links, *_alike(self.schema)]
+        ways: list[tuple[str, list[Link]]] = [(name, []) for name in joined]
+        seen = set(joined)
+        while ways:
+            here, way = ways.pop(0)
+            for each in links:
+                if here not in (each.table, each.other):
+                    continue
+                there = each.other if here == each.table else each.table
+                if there in seen:
+                    continue
+                if there == wanted:
+                    return [*way, each]
+                seen.add(there)
+                ways.append((there, [*way, each]))
+        raise NotUnderstood(f"no key leads from {joined[0]} to {wanted}")
+
+    def _from(self, name: str) -> str:
+        table = self.schema.table(name)
+        return f"{quoted(table.schema)}.{quoted(name)}" if table.schema not in ("", "public", "main") else quoted(name)
+
+    def _name(self, place: _Place) -> str:
+        return f"{quoted(place.table)}.{quoted(place.column)}"
+
+    def _selected(self, name: str, place: _Place | None) -> str:
+        if name == "count-distinct" and place:
+            return f"COUNT(DISTINCT {self._name(place)})"
+        if name.startswith("count"):
+            return "COUNT(*)"
+        assert place is not None
+        return f"{name.upper()}({self._name(place)})" if name else self._name(place)
+
+
+def _alike(schema: Schema) -> list[Link]:
+    """Columns of the same name in two tables, where one is a key or ends like one; for databases without foreign keys."""
+    found = []
+    for place, table in enumerate(schema.tables):
+        for other in schema.tables[place + 1 :]:
+            found += [link for column in table.columns if (link := _shared(column, table, other)) is not None]
+    return found
+
+
+def _shared(column: Column, table: Table, other: Table) -> Link | None:
+    if not any(each.name.lower() == column.name.lower() for each in other.columns):
+        return None
+    keyed = column.name in table.keys or column.name in other.keys or column.name.lower().endswith(("id", "code"))
+    named = {root(table.name), root(other.name)} & set(roots_of_name(column.name))
+    key = next(each.name for each in other.columns if each.name.lower() == column.name.lower())
+    return Link(table.name, column.name, other.name, key) if keyed or named else None
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _number_literal(text: str) -> str:
+    """A number as SQL writes it; of points and commas, one before three digits parts thousands."""
+    whole = re.sub(r"[.,](?=\d{3}(?:\D|$))", "", text)
+    return whole.replace(",", ".")
