@@ -31,9 +31,18 @@ _UNSPACED = (
 )
 _WORD = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|[^\W_{_UNSPACED}](?:[^\W_{_UNSPACED}]|[{re.escape(_MARKS)}])*")
 _STEMMERS = {"en": "english", "es": "spanish", "pt": "portuguese"}
-_UNACCENTED_ENDINGS = {
-    # What people type without accents, as the stemmer knows it: educacao, nacoes, cancoes.
-    "pt": (("coes", "ções"), ("soes", "sões"), ("cao", "ção"), ("sao", "são")),
+_ENDINGS = {
+    # Plurals that the stemmer does not know for the singular's, and what people type without accents: nações, nacao.
+    "pt": (
+        ("ções", "ção"),
+        ("sões", "são"),
+        ("coes", "ção"),
+        ("soes", "são"),
+        ("cao", "ção"),
+        ("sao", "são"),
+        ("ões", "ão"),
+        ("ães", "ão"),
+    ),
 }
 
 
@@ -52,7 +61,7 @@ def term_of(word: str, language: str) -> str:
     if language in STOP_WORDS:
         if word in STOP_WORDS[language]:
             return ""
-        for typed, meant in _UNACCENTED_ENDINGS.get(language, ()):
+        for typed, meant in _ENDINGS.get(language, ()):
             if word.endswith(typed) and len(word) > len(typed) + 1:
                 word = word.removesuffix(typed) + meant
                 break
