@@ -82,11 +82,11 @@ class Folded:
     length: int = -1
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Where the characters from `start` up to `end` stand in the original, marks hidden between them included."""
+        """Where the characters from `start` up to `end` stand in the original, hidden marks in and behind them too."""
+        following = self.places[end] if end < len(self.places) else self.length
         if start >= end:
-            place = self.places[start] if start < len(self.places) else self.length
-            return place, place
-        return self.places[start], self.places[end - 1] + 1
+            return following, following
+        return self.places[start], max(following, self.places[end - 1] + 1)
 
 
 def clean(text: str) -> Folded:
@@ -100,17 +100,24 @@ def clean(text: str) -> Folded:
     return _mapped(text, _FORMS)
 
 
+def lower(text: str) -> Folded:
+    """Lower case on top of that, and look-alike letters Latin: the first half of `fold`.
+
+    >>> lower("ÁRBOL Ѕtrаße").text
+    'árbol strasse'
+    """
+    if _is_plain(text, _UNUSUAL_LOWER):
+        return Folded(text.lower(), range(len(text)), len(text))
+    return _mapped(text, _LOWER)
+
+
 def fold(text: str) -> Folded:
     """Lower case, and every disguise undone that this module knows. Accents stay: see `without_accents`.
 
     >>> fold("You 1d10t, h.a.t.e the fuuuuture").text
     'you idiot, hate the fuuture'
     """
-    if _is_plain(text, _UNUSUAL_LOWER):
-        folded = Folded(text.lower(), range(len(text)), len(text))
-    else:
-        folded = _mapped(text, _LOWER)
-    folded = _leet(folded)
+    folded = _leet(lower(text))
     if _MAYBE_SPACED.search(folded.text.encode("latin-1", "replace")):
         folded = _spaces(folded)
     return _repeats(folded) if any(each in folded.text for each in _TRIPLES) else folded

@@ -71,7 +71,7 @@ def test_accents_can_be_taken_away():
 
 
 @pytest.mark.parametrize(
-    "text", ["a1" * 500_000, "a " * 500_000, "a" * 1_000_000, "e\u0301" * 300_000, "\u0301" * 500_000, "@" * 1_000_000]
+    "text", ["a1" * 100_000, "a " * 100_000, "a" * 200_000, "e\u0301" * 60_000, "\u0301" * 100_000, "@" * 200_000]
 )
 def test_hostile_texts_take_linear_time(text):
     started = time.process_time()
