@@ -42,6 +42,7 @@ COMMANDS: dict[str, Entry] = {
     "train": Entry("rocamadre.cli.train:train", "Teach a model something."),
     "kb": Entry("rocamadre.cli.kb:kb", "Fill knowledge bases with documents, and ask them."),
     "jobs": Entry("rocamadre.cli.jobs:jobs", "List, watch and stop what runs in the background."),
+    "redteam": Entry("rocamadre.cli.redteam:redteam", "Attack a model and report what it withstands."),
     "plan": Entry("rocamadre.cli.plan:plan", "Plan a training that does not fit here."),
     "keys": Entry("rocamadre.cli.keys:keys", "Make and revoke API keys."),
     "env": Entry("rocamadre.cli.env:env", "Point programs at the server."),
