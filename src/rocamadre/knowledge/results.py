@@ -24,6 +24,8 @@ START, END = "x-rocamadre-start", "x-rocamadre-end"
 """Where a chunk begins and ends in its document's text, in characters; ours."""
 WAY = "x-rocamadre-explain"
 """A chunk's way through the stages, where it was asked for; ours."""
+PARTS = "x-rocamadre-scores"
+"""Its scores by words, by vectors and the like, where they were asked for; ours."""
 
 _MOST_TRACES = 100
 
@@ -54,6 +56,7 @@ def wire_result(
         metadata[WAY] = ways.get(result.matched.id, []) + (
             ways.get(chunk.id, []) if chunk.id != result.matched.id else []
         )
+        metadata[PARTS] = {name: round(score, 6) for name, score in result.parts.items()}
     return {
         "content": {"type": "TEXT", "text": chunk.text},
         "location": _location(chunk.document, types.get(str(metadata.get(DATA_SOURCE, "")), "")),

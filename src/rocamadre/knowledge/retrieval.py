@@ -60,6 +60,7 @@ class Reranking:
         model: Id or ARN.
         limit: Results left; None for as many as were found.
         every_field: It reads all metadata; else those of `include`, or all but `exclude`; none where both are empty.
+            What Bedrock itself puts there it reads only where `include` names it.
     """
 
     model: str
@@ -70,7 +71,9 @@ class Reranking:
 
     def reads(self, name: str) -> bool:
         """Whether it reads this attribute of the metadata."""
-        return self.every_field or name in self.include or (bool(self.exclude) and name not in self.exclude)
+        if name in self.include or name.startswith("x-amz-bedrock-kb-"):
+            return name in self.include
+        return self.every_field or (bool(self.exclude) and name not in self.exclude)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def read_retrieval(configuration: Mapping[str, Any] | None) -> Retrieval:
         NotBuilt: it asks for what Rocamadre lacks.
     """
     given = configuration or {}
-    if given.get("managedSearchConfiguration"):
+    if "managedSearchConfiguration" in given:
         raise NotBuilt(
             "retrievalConfiguration.managedSearchConfiguration is of type MANAGED; give vectorSearchConfiguration"
         )

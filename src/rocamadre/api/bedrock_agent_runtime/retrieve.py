@@ -18,6 +18,7 @@ from rocamadre.knowledge.kinds import kind_of
 from rocamadre.knowledge.operations import get_knowledge_base
 from rocamadre.knowledge.results import source_types, trace_json, traces_of, ways_of, wire_result
 from rocamadre.knowledge.retrieval import Retrieval, read_retrieval, retrieve
+from rocamadre.knowledge.search.registry import STAGES
 from rocamadre.knowledge.search.types import Results, SearchSettings
 from rocamadre.knowledge.types import KnowledgeBase
 
@@ -127,6 +128,11 @@ def check_request(request: Mapping[str, Any]) -> None:
 
 
 def _changed(settings: SearchSettings, wish: SearchWish) -> SearchSettings:
+    for name in (*wish.with_, *wish.without):
+        if name not in STAGES.names():
+            raise InvalidRequest(
+                f"the header {SEARCH_HEADER}: no stage is called {name[:80]!r}; there are: {', '.join(STAGES.names())}"
+            )
     settings = settings.with_stages(*wish.with_).without_stages(*wish.without)
     given: dict[str, Any] = {
         "fusion": wish.fusion or None,
