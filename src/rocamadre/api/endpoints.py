@@ -24,8 +24,8 @@ import rocamadre.api.bedrock_agent.knowledge_bases
 import rocamadre.api.bedrock_agent.tags
 import rocamadre.api.bedrock_agent_runtime.generate_query
 import rocamadre.api.bedrock_agent_runtime.rerank
-import rocamadre.api.bedrock_agent_runtime.retrieve_and_generate
 import rocamadre.api.bedrock_agent_runtime.retrieve
+import rocamadre.api.bedrock_agent_runtime.retrieve_and_generate
 import rocamadre.api.bedrock_runtime.async_invoke
 import rocamadre.api.bedrock_runtime.converse
 import rocamadre.api.bedrock_runtime.converse_stream
