@@ -6,10 +6,12 @@ The standard library's parser takes quadratic time on some broken pages, so it m
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from html import unescape
+from typing import NamedTuple
 
-_HIDDEN = frozenset({"script", "style", "template", "noscript", "head", "textarea", "title"})
-_BLOCKS = frozenset(
+HIDDEN = frozenset({"script", "style", "template", "noscript", "head", "textarea", "title"})
+BLOCKS = frozenset(
     "address article aside blockquote body br caption dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 "
     "h5 h6 header hr html li main nav ol option p pre section table tbody tfoot thead tr ul".split()
 )
@@ -18,33 +20,60 @@ _START = re.compile(r"<(?=[a-zA-Z/!?])")
 _MARK = re.compile("[>\"']")
 
 
+class Tag(NamedTuple):
+    """A tag, and what comes right before and within it.
+
+    Attributes:
+        before: Markup since the tag before, without tags; character references are not resolved.
+        name: In small letters; empty at the end of the document, and for comments and the like.
+        closing: Whether it is an end tag.
+        attributes: As they are written.
+        hidden: All that is within, for elements whose content is not for reading (scripts, titles).
+    """
+
+    before: str
+    name: str
+    closing: bool
+    attributes: str
+    hidden: str
+
+
+def html_tags(markup: str, *, hidden: frozenset[str] = HIDDEN) -> Iterator[Tag]:
+    """All tags in order, in one pass over the page; those in comments, and in elements that are hidden, are no tags."""
+    lower = markup.lower() if len(markup.lower()) == len(markup) else markup
+    at = 0
+    while (start := _START.search(markup, at)) is not None:
+        opened = start.start()
+        before = markup[at:opened]
+        named = _NAME.match(markup, opened)
+        if named is None:
+            at = _after(markup, "-->" if markup.startswith("<!--", opened) else ">", opened + 2)
+            yield Tag(before, "", False, "", "")
+            continue
+        at = _end_of_tag(markup, named.end())
+        name, closing = named[1].lower(), markup[opened + 1] == "/"
+        attributes, within = markup[named.end() : at], ""
+        if name in hidden and not closing:
+            closed = lower.find(f"</{name}", at)
+            within = markup[at:closed] if closed >= 0 else markup[at:]
+            at = _end_of_tag(markup, closed + len(name) + 2) if closed >= 0 else len(markup)
+        yield Tag(before, name, closing, attributes, within)
+    yield Tag(markup[at:], "", False, "", "")
+
+
 def html_text(markup: str) -> str:
     r"""The visible text: no tags, comments, scripts or styles; a line per block.
 
     >>> html_text("<h1>Roca</h1><script>x()</script><p>a &amp; b</p>")
     'Roca\na & b'
     """
-    lower = markup.lower() if len(markup.lower()) == len(markup) else markup
     pieces: list[str] = []
-    at = 0
-    while (start := _START.search(markup, at)) is not None:
-        opened = start.start()
-        pieces.append(markup[at:opened])
-        named = _NAME.match(markup, opened)
-        if markup.startswith("<!--", opened):
-            at = _after(markup, "-->", opened + 4)
-        elif named is not None:
-            at = _end_of_tag(markup, named.end())
-            name = named[1].lower()
-            if name in _BLOCKS:
-                pieces.append("\n")
-            elif name in ("td", "th"):
-                pieces.append(" ")
-            elif name in _HIDDEN and markup[opened + 1] != "/":
-                at = _end_of_tag(markup, _after(lower, f"</{name}", at))
-        else:
-            at = _after(markup, ">", opened)
-    pieces.append(markup[at:])
+    for tag in html_tags(markup):
+        pieces.append(tag.before)
+        if tag.name in BLOCKS:
+            pieces.append("\n")
+        elif tag.name in ("td", "th"):
+            pieces.append(" ")
     lines = (" ".join(line.split()) for line in unescape("".join(pieces)).splitlines())
     return "\n".join(line for line in lines if line)
 

@@ -25,6 +25,12 @@ _SPACES = {
     "http://purl.oclc.org/ooxml/officeDocument/relationships": "r",
     "http://schemas.openxmlformats.org/package/2006/relationships": "rel",
     "http://schemas.openxmlformats.org/markup-compatibility/2006": "mc",
+    "http://schemas.openxmlformats.org/presentationml/2006/main": "p",
+    "http://purl.oclc.org/ooxml/presentationml/main": "p",
+    "http://schemas.openxmlformats.org/drawingml/2006/main": "a",
+    "http://purl.oclc.org/ooxml/drawingml/main": "a",
+    "http://purl.org/dc/elements/1.1/": "dc",
+    "http://purl.org/dc/terms/": "dcterms",
 }
 
 
@@ -70,7 +76,8 @@ class Package:
     def __init__(self, data: bytes, format_: str, limits: Limits) -> None:
         if data.startswith(_OLE):
             raise Refused(
-                f"the document is encrypted, or of an old binary format; save it as {format_} without a password"
+                f"the document is encrypted, or of an old binary format; save it as {format_} without a password",
+                "encrypted",
             )
         if not data.startswith(b"PK"):
             raise Refused(f"the document is no {format_} file")
@@ -80,7 +87,9 @@ class Package:
         self._most = limits.expanded_bytes
         self._format = format_
         if len(self._names) > _MOST_ENTRIES:
-            raise Refused(f"the {format_} document holds {len(self._names)} files; at most {_MOST_ENTRIES} are taken")
+            raise Refused(
+                f"the {format_} document holds {len(self._names)} files; at most {_MOST_ENTRIES} are taken", "too-large"
+            )
 
     def __contains__(self, name: str) -> bool:
         return name in self._names
@@ -133,7 +142,8 @@ class Package:
                 self._left -= len(piece)
                 if self._left < 0:
                     raise Refused(
-                        f"the {self._format} document unpacks to over {self._most >> 20} MB; send a smaller one"
+                        f"the {self._format} document unpacks to over {self._most >> 20} MB; send a smaller one",
+                        "too-large",
                     )
                 builder.feed(piece)
                 yield from builder.take()
@@ -145,7 +155,7 @@ class Package:
         if info is None:
             raise Refused(f"the document is damaged, or no {self._format} file: {part[:100]!r} is missing in it")
         if info.flag_bits & 1:
-            raise Refused(f"the {self._format} document is encrypted; save it without a password")
+            raise Refused(f"the {self._format} document is encrypted; save it without a password", "encrypted")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise Refused(f"the {self._format} document is packed in a way that this format does not have")
         return self._zip.open(info)
@@ -193,7 +203,7 @@ class _Builder:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > _MOST_DEPTH:
-            raise Refused(f"the {self._format} document is nested too deeply")
+            raise Refused(f"the {self._format} document is nested too deeply", "nested-too-deeply")
         tag = self._tag(name)
         if self._depth == 1 and self._root and tag != self._root:
             raise Refused(f"the document is damaged, or no {self._format} file: its main part is no {self._root}")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 class Refused(Exception):
-    """The document is not taken; the sentence says why."""
+    """The document is not taken; the sentence says why, and a word for programs (`knowledge.parsers.parsed.Reason`)."""
+
+    def __init__(self, sentence: str, reason: str = "damaged") -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 class Text:
@@ -28,7 +32,9 @@ class Text:
         """
         self._length += len(piece)
         if self._length > self._most:
-            raise Refused(f"the document holds over {self._most} characters of text; send a part of it")
+            raise Refused(
+                f"the document holds over {self._most} characters of text; send a part of it", "too-much-text"
+            )
         self._pieces.append(piece)
 
     def end_part(self, kind: str, name: str) -> None:
