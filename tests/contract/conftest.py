@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from uuid import uuid4
 
 import boto3
@@ -294,6 +296,39 @@ def _base_arn(client):
     return f"arn:aws:bedrock:us-east-1:123456789012:knowledge-base/{_base(client)}"
 
 
+def _answer(client):
+    configuration = {"knowledgeBaseId": _base(client), "modelArn": FAKE}
+    return {
+        "input": {"text": "What is a red fox?"},
+        "retrieveAndGenerateConfiguration": {
+            "type": "KNOWLEDGE_BASE",
+            "knowledgeBaseConfiguration": configuration,
+        },
+    }
+
+
+def _query(client):
+    storage = {"type": "REDSHIFT", "redshiftConfiguration": {"databaseName": "contract"}}
+    engine = {
+        "type": "PROVISIONED",
+        "provisionedConfiguration": {"clusterIdentifier": "contract", "authConfiguration": {"type": "IAM"}},
+    }
+    redshift = {"storageConfigurations": [storage], "queryEngineConfiguration": engine}
+    arn = client("bedrock-agent").create_knowledge_base(
+        name=f"contract-{uuid4().hex[:12]}",
+        roleArn=KNOWLEDGE_ROLE,
+        knowledgeBaseConfiguration={
+            "type": "SQL",
+            "sqlKnowledgeBaseConfiguration": {"type": "REDSHIFT", "redshiftConfiguration": redshift},
+        },
+    )["knowledgeBase"]["knowledgeBaseArn"]
+    text_to_sql = {"type": "KNOWLEDGE_BASE", "knowledgeBaseConfiguration": {"knowledgeBaseArn": arn}}
+    return {
+        "queryGenerationInput": {"type": "TEXT", "text": "How many foxes are there?"},
+        "transformationConfiguration": {"mode": "TEXT_TO_SQL", "textToSqlConfiguration": text_to_sql},
+    }
+
+
 def _new_source(client, kind="S3"):
     bucket = {"bucketArn": "arn:aws:s3:::contract-documents"}
     configuration = {"type": "S3", "s3Configuration": bucket} if kind == "S3" else {"type": "CUSTOM"}
@@ -443,6 +478,9 @@ WORKING = {
         "knowledgeBaseId": _base(client),
         "retrievalQuery": {"text": "a red fox"},
     },
+    ("bedrock-agent-runtime", "RetrieveAndGenerate"): _answer,
+    ("bedrock-agent-runtime", "RetrieveAndGenerateStream"): _answer,
+    ("bedrock-agent-runtime", "GenerateQuery"): _query,
     ("bedrock-runtime", "StartAsyncInvoke"): _new_async,
     ("bedrock-runtime", "GetAsyncInvoke"): lambda client: {"invocationArn": _async(client)},
     ("bedrock-runtime", "ListAsyncInvokes"): lambda client: {},
@@ -466,7 +504,12 @@ def live(tmp_path_factory):
     """A server in this process that checks every answer against its shape."""
     models = {"default_model": FAKE, "default_embedder": "rocamadre.fake-embed-v1:0"}
     home = tmp_path_factory.mktemp("home")
-    server = InProcessServer(load_settings(home=home, server={"strict": True}, catalog=models))
+    with closing(sqlite3.connect(home / "contract.sqlite")) as database:
+        database.execute("CREATE TABLE foxes (name TEXT, age INTEGER)")
+    connections = {"contract": f"sqlite:///{home}/contract.sqlite"}
+    server = InProcessServer(
+        load_settings(home=home, server={"strict": True}, catalog=models, sql={"connections": connections})
+    )
     yield server
     server.close()
 

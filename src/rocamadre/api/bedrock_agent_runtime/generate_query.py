@@ -26,8 +26,8 @@ async def generate_query(ctx: Context, request: dict[str, Any]) -> Mapping[str, 
     configuration = request["transformationConfiguration"].get("textToSqlConfiguration")
     if configuration is None or "knowledgeBaseConfiguration" not in configuration:
         raise InvalidRequest(
-            "transformationConfiguration.textToSqlConfiguration.knowledgeBaseConfiguration.knowledgeBaseArn is missing: "
-            "it names the knowledge base whose database is meant"
+            "transformationConfiguration.textToSqlConfiguration.knowledgeBaseConfiguration is missing: it "
+            "names the knowledge base whose database is meant"
         )
     arn = configuration["knowledgeBaseConfiguration"]["knowledgeBaseArn"]
     base = await asyncio.to_thread(get_knowledge_base, ctx, arn)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rocamadre.knowledge.answers.sentences import split_sentences
 from rocamadre.knowledge.answers.types import Embed, Passage, Statement, Support
@@ -45,7 +46,6 @@ class Attribution:
         self._embed = embed
         self._pieces: list[_Piece] = []
         self._whole: list[frozenset[str]] = []
-        self._vectors: np.ndarray | None = None
         for index, passage in enumerate(passages):
             found = split_sentences(passage.text)
             stems = [_stems(words_of(passage.text[start:end], passage.language or "en")) for start, end in found]
@@ -93,7 +93,7 @@ def _stems(words: Sequence[Word]) -> frozenset[str]:
     return frozenset(word.stem for word in words if word.stem)
 
 
-def _chosen(able: Sequence[_Piece], value: np.ndarray, good: np.ndarray) -> tuple[Support, ...]:
+def _chosen(able: Sequence[_Piece], value: NDArray[np.float64], good: NDArray[np.bool_]) -> tuple[Support, ...]:
     chosen: list[Support] = []
     best: float | None = None
     for k in sorted(range(len(able)), key=lambda k: (-value[k], k)):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.knowledge.answers.types import Embed, Passage
@@ -89,7 +90,7 @@ class ExternalDocument:
         best = sorted(order, key=lambda k: (-scores[k], k))[:RESULTS]
         return [_scored(self._passages[k], float(scores[k])) for k in best]
 
-    def _by_words(self, query: str) -> np.ndarray:
+    def _by_words(self, query: str) -> NDArray[np.float64]:
         count = len(self._passages)
         lengths = [sum(terms.values()) for terms in self._terms]
         mean = sum(lengths) / count or 1.0

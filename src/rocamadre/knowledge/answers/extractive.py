@@ -175,7 +175,7 @@ def look(question: Question, passages: Sequence[Passage], learned: Weights, embe
     first, last = view.words[int(candidates.first[k])], view.words[int(candidates.last[k])]
     probability = float(masses[best][k]) / total
     span = Support(view.passage, view.start + first.start, view.start + last.end)
-    holding = holding_features(question, scene, view, top, probability, shares[best])
+    holding = holding_features(question, scene, view, top=top, probability=probability, share=shares[best])
     return Reading(question, tuple((weighed[k][0], shares[k]) for k in order), span, probability, holding)
 
 
@@ -204,7 +204,7 @@ def scores(candidates: Candidates, kind: int, learned: Weights) -> NDArray[np.fl
 
 
 def holding_features(
-    question: Question, scene: Scene, view: SentenceView, top: float, probability: float, share: float
+    question: Question, scene: Scene, view: SentenceView, *, top: float, probability: float, share: float
 ) -> NDArray[np.float32]:
     """What tells whether the passages hold the answer at all."""
     views = scene.sentences

@@ -1,4 +1,4 @@
-"""Conversations with a knowledge base, remembered for a while: the last turns as they were, those before as a summary."""
+"""Conversations with a knowledge base, remembered for a while: the last turns word for word, those before in sum."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,7 +99,7 @@ def set_scene(question: Question, passages: Sequence[Passage]) -> Scene:
     for index, _, _, _, stems in raw:
         whole[index] = whole.get(index, frozenset()) | stems
     total = sum(idf.values()) or 1.0
-    pairs = set(zip(question.sequence, question.sequence[1:], strict=False))
+    pairs = set(pairwise(question.sequence))
     top = max((passage.score for passage in passages), default=0.0) or 1.0
     views: list[SentenceView] = []
     before: tuple[int, frozenset[str]] = (-1, frozenset())
@@ -106,7 +107,7 @@ def set_scene(question: Question, passages: Sequence[Passage]) -> Scene:
         coverage = _weight(idf, stems) / total
         earlier = before[1] if before[0] == index else frozenset()
         sequence = [word.stem for word in words if word.stem]
-        shared = len(pairs & set(zip(sequence, sequence[1:], strict=False))) / (len(pairs) or 1)
+        shared = len(pairs & set(pairwise(sequence))) / (len(pairs) or 1)
         named = len(question.names & (stems | earlier)) / len(question.names) if question.names else 1.0
         facts = np.array(
             [
@@ -134,7 +135,6 @@ def _weight(idf: Mapping[str, float], stems: frozenset[str]) -> float:
 def candidates_of(question: Question, scene: Scene, view: SentenceView) -> Candidates | None:
     """Every span of a sentence that may be an answer; None where there is none."""
     words = view.words
-    count = len(words)
     opens = np.array([not word.mark and not word.function for word in words], dtype=bool)
     if not opens.any():
         return None
@@ -144,13 +144,14 @@ def candidates_of(question: Question, scene: Scene, view: SentenceView) -> Candi
     first, last = np.meshgrid(starts, starts, indexing="ij")
     kept = (last >= first) & (last - first < LONGEST) & (stops[last + 1] == stops[first])
     first, last = first[kept], last[kept]
-    return _described(question, scene, view, first, last, count) if len(first) else None
+    return _described(question, scene, view, first, last) if len(first) else None
 
 
 def _described(
-    question: Question, scene: Scene, view: SentenceView, first: NDArray[np.int64], last: NDArray[np.int64], count: int
+    question: Question, scene: Scene, view: SentenceView, first: NDArray[np.int64], last: NDArray[np.int64]
 ) -> Candidates:
     words = view.words
+    count = len(words)
     asked = np.array([word.stem in scene.idf for word in words], dtype=np.float32)
     weight = np.array([scene.idf.get(word.stem, 0.0) for word in words], dtype=np.float32)
     mark = np.array([word.mark for word in words], dtype=np.float32)
@@ -166,8 +167,8 @@ def _described(
     def bit(value: int) -> NDArray[np.float32]:
         return (inside((shape & value > 0).astype(np.float32)) > 0).astype(np.float32)
 
-    padded = {name: np.concatenate((array, np.zeros(1, np.float32)))
-              for name, array in (("mark", mark), ("function", function), ("asked", asked), ("capital", capital))}  # fmt: skip
+    by_name = {"mark": mark, "function": function, "asked": asked, "capital": capital}
+    padded = {name: np.concatenate((array, np.zeros(1, np.float32))) for name, array in by_name.items()}
     before, after = np.where(first > 0, first - 1, count), np.where(last + 1 < count, last + 1, count)
     total = float(sum(scene.idf.values())) or 1.0
     left, right, nearest = _nearness(first, last, weight, total)
@@ -199,7 +200,7 @@ def _described(
 def _nearness(
     first: NDArray[np.int64], last: NDArray[np.int64], weight: NDArray[np.float32], total: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """How much of the question stands near, left and right (decaying by a third a word), and how near the nearest is."""
+    """How much of the question stands near, left and right, decaying by a third a word; and how near the nearest is."""
     places = np.flatnonzero(weight)
     if not len(places):
         nothing = np.zeros(len(first), np.float32)

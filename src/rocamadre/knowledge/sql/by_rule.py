@@ -103,7 +103,7 @@ class _Draft:
         """A query that gives back what the question said, and nothing else, was not what was meant."""
         if len(self.selected) == 1 and self.selected[0][1] is not None and not self.order and not self.having:
             name, place = self.selected[0]
-            if not name and self._name(place) in self.equal and len(self.equal) + len(self.where) == 1:
+            if place and not name and self._name(place) in self.equal and len(self.equal) + len(self.where) == 1:
                 raise NotUnderstood(f"it is not clear what is asked about {self.equal[self._name(place)][0]}")
 
     def _main_tables(self) -> list[str]:
@@ -181,7 +181,7 @@ class _Draft:
             used.add(before)
 
     def _pointless(self, meaning: Meaning, index: int) -> bool:
-        """Whether a row would be looked up by the name that is asked for: `rivers in Colorado`, not `Colorado river`."""
+        """Whether rows would be looked up by the name that is asked for: `rivers in Colorado`, not `Colorado river`."""
         if meaning.table != self.tables[0] or _Place(meaning.table, meaning.column) != self._display(meaning.table):
             return False
         beside = [
@@ -220,7 +220,8 @@ class _Draft:
             used.add(index)
             return
         sign = next((name for _, name in reversed(operators) if name in (*_COMPARE, "between")), "=")
-        near = self._near_column(index, used, ("number", "time", "other", "text"))
+        kinds = ("number", "time", "other", "text") if sign == "=" else ("number", "time")
+        near = self._near_column(index, used, kinds)
         place = self._place(self.mentions[near]) if near is not None else self._year(mention)
         if near is None and self._counted(index, mention, sign, used):
             return
@@ -306,27 +307,11 @@ class _Draft:
 
     def _aggregates_and_targets(self, used: set[int]) -> None:
         pending: list[str] = []
-        counted = False
-        calculates = any(each.sort == "operator" and each.text in (*_AGGREGATES, "count") for each in self.mentions)
         for index, mention in enumerate(self.mentions):
             if index in used:
                 continue
             if mention.sort == "operator":
-                if mention.text in ("count", "count-distinct"):
-                    pending, counted = [mention.text], True
-                elif mention.text in _AGGREGATES:
-                    pending.append(mention.text)
-                elif mention.text == "group":
-                    if calculates:
-                        self._grouped(index, used)
-                elif mention.text in ("most-of", "least-of"):
-                    self._most(index, mention.text, used)
-                elif mention.text == "without":
-                    self._without(index, used)
-                elif mention.text == "order":
-                    self._ordered(index, used)
-                elif mention.text == "distinct":
-                    self.distinct = True
+                pending = self._operator(index, mention.text, pending, used)
             elif mention.sort == "superlative":
                 self._superlative(index, mention, used)
             elif mention.sort == "measure":
@@ -338,6 +323,29 @@ class _Draft:
                 for name in pending or [""]:
                     self._target(mention, name)
                 pending = []
+        self._settle(pending)
+
+    def _operator(self, index: int, name: str, pending: list[str], used: set[int]) -> list[str]:
+        """What an operator does; returns the calculations that wait for their column."""
+        if name in ("count", "count-distinct"):
+            return [name]
+        if name in _AGGREGATES:
+            return [*pending, name]
+        if name == "group" and any(each.text in (*_AGGREGATES, "count") for each in self.mentions):
+            self._grouped(index, used)
+        elif name in ("most-of", "least-of"):
+            self._most(index, name, used)
+        elif name == "without":
+            self._without(index, used)
+        elif name == "order":
+            self._ordered(index, used)
+        elif name == "distinct":
+            self.distinct = True
+        return pending
+
+    def _settle(self, pending: list[str]) -> None:
+        """Look over what is selected once all words were read."""
+        counted = any(each.sort == "operator" and each.text.startswith("count") for each in self.mentions)
         if pending and pending[-1] in _AGGREGATES and self.selected:  # "población media": the word stands behind.
             name, place = self.selected[-1]
             if place is not None and not name and self._family(place) == "number":
@@ -424,28 +432,12 @@ class _Draft:
                 self._by(numeric, direction, place, used)
                 return
             if mention.sort == "table":
-                if self._largest(index, mention, name):
-                    return
                 used.add(place)
                 self._most_of(mention.meanings[0].table, direction)
                 return
             if mention.sort not in ("plain", "unknown"):
                 break
         raise NotUnderstood("it is not clear of what there are most")
-
-    def _largest(self, index: int, mention: Mention, name: str) -> bool:
-        """`the largest city`: no count, but a size."""
-        text = self.mentions[index]
-        if name != "most-of" or text.end - text.start < len("largest"):
-            return False
-        meaning = self._meant(("population", "area", "size", "capacity", "length", "height", "amount"))
-        if meaning is None or self.order is not None:
-            return meaning is not None
-        if any(each.sort == "operator" and each.text == "count" for each in self.mentions[index : index + 2]):
-            return False
-        self.order = (self._name(_Place(meaning.table, meaning.column)), "DESC")
-        self.limit = self.limit or 1
-        return mention.sort == "table"
 
     def _without(self, index: int, used: set[int]) -> None:
         following = self._next(index, "table", used, 3)
@@ -624,10 +616,10 @@ class _Draft:
         for table in tables[1:]:
             if table in joined:
                 continue
-            for link in self._path(joined, table):
-                new = link.other if link.other not in joined else link.table
-                left = self._name(_Place(link.table, link.column))
-                right = self._name(_Place(link.other, link.key))
+            for way in self._path(joined, table):
+                new = way.other if way.other not in joined else way.table
+                left = self._name(_Place(way.table, way.column))
+                right = self._name(_Place(way.other, way.key))
                 clause += f" JOIN {self._from(new)} ON {left} = {right}"
                 joined.append(new)
         return clause, joined
@@ -668,11 +660,11 @@ class _Draft:
 
 
 def _alike(schema: Schema) -> list[Link]:
-    """Columns of the same name in two tables, where one is a key or ends like one; for databases without foreign keys."""
+    """Columns of the same name in two tables, one of them a key or like one; for databases without foreign keys."""
     found = []
     for place, table in enumerate(schema.tables):
         for other in schema.tables[place + 1 :]:
-            found += [link for column in table.columns if (link := _shared(column, table, other)) is not None]
+            found += [way for column in table.columns if (way := _shared(column, table, other)) is not None]
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import snowballstemmer
 
+from rocamadre.knowledge.languages import detect
 from rocamadre.knowledge.sql.types import Column, Database, Schema, Table
 from rocamadre.knowledge.sql.vocabulary import IGNORED, MEASURES, NUMBERS, PATTERNS, SOFT, SUPERLATIVES, SYNONYMS
 
@@ -74,6 +75,7 @@ def link(question: str, schema: Schema, database: Database) -> list[Mention]:
     words = [(match.start(), match.end(), match.group()) for match in _WORD.finditer(question)]
     taken += [Mention("quoted", start, end, text[1:-1]) for start, end, text in words if text[0] in "\"'"]
     _add(taken, _values(question, words, schema, database))
+    portuguese = detect(question) == "pt"  # "dos" is no number there.
     full = [each for each in _names(words, schema, taken) if each.meanings[0].weight >= _SURE and " " in each.text]
     _add(taken, full)
     for pattern, name in PATTERNS:
@@ -81,13 +83,13 @@ def link(question: str, schema: Schema, database: Database) -> list[Mention]:
     _add(taken, _superlatives(question, words))
     _add(taken, _names(words, schema, taken))
     for start, end, text in words:
-        _add(taken, [_lone(start, end, text)])
+        _add(taken, [_lone(start, end, text, portuguese=portuguese)])
     return sorted(taken, key=lambda mention: mention.start)
 
 
-def _lone(start: int, end: int, text: str) -> Mention:
+def _lone(start: int, end: int, text: str, *, portuguese: bool) -> Mention:
     lower = text.lower()
-    if text[0].isdigit() or lower in NUMBERS:
+    if text[0].isdigit() or (lower in NUMBERS and not (lower == "dos" and portuguese)):
         return Mention("number", start, end, NUMBERS.get(lower, text))
     if lower in MEASURES:
         return Mention("measure", start, end, lower)
@@ -110,6 +112,28 @@ def _superlatives(question: str, words: Sequence[tuple[int, int, str]]) -> list[
 
 def _values(question: str, words: Sequence[tuple[int, int, str]], schema: Schema, database: Database) -> list[Mention]:
     """Runs of words that stand in the database as values of a text column, the longest first."""
+    runs = _runs(question, words)
+    found: dict[tuple[int, int], list[Meaning]] = {}
+    texts = [
+        (table, column) for table in schema.tables for column in table.columns if column.family in ("text", "other")
+    ]
+    for table, column in texts:
+        for value in database.holding(table, column, list(runs)):
+            for place in runs.get(value.lower(), ()):
+                weight = 1.0 + (0.5 if value[:1].isupper() and question[place[0]].isupper() else 0.0)
+                found.setdefault(place, []).append(Meaning(table.name, column.name, value, weight))
+    names = {root(part) for table in schema.tables for part in (table.name, *(c.name for c in table.columns))}
+    mentions = []
+    for (start, end), meanings in found.items():
+        text = question[start:end]
+        if " " not in text and root(text) in names and not text[0].isupper():
+            continue  # More likely the name of a table or a column.
+        mentions.append(Mention("value", start, end, text, tuple(meanings)))
+    return sorted(mentions, key=lambda mention: mention.start - mention.end)
+
+
+def _runs(question: str, words: Sequence[tuple[int, int, str]]) -> dict[str, list[tuple[int, int]]]:
+    """Up to five words in a row, in lower case, with their places; single ones without an s at the end, too."""
     runs: dict[str, list[tuple[int, int]]] = {}
     for first in range(len(words)):
         for last in range(first, min(first + _LONGEST, len(words))):
@@ -121,23 +145,7 @@ def _values(question: str, words: Sequence[tuple[int, int, str]], schema: Schema
             runs.setdefault(text, []).append((start, end))
             if alone and text.endswith("s") and len(text) > 4:
                 runs.setdefault(text[:-1], []).append((start, end))
-    found: dict[tuple[int, int], list[Meaning]] = {}
-    for table in schema.tables:
-        for column in table.columns:
-            if column.family not in ("text", "other"):
-                continue
-            for value in database.holding(table, column, list(runs)):
-                for place in runs.get(value.lower(), ()):
-                    weight = 1.0 + (0.5 if value[:1].isupper() and question[place[0]].isupper() else 0.0)
-                    found.setdefault(place, []).append(Meaning(table.name, column.name, value, weight))
-    names = {root(part) for table in schema.tables for part in (table.name, *(c.name for c in table.columns))}
-    mentions = []
-    for (start, end), meanings in found.items():
-        text = question[start:end]
-        if " " not in text and root(text) in names and not text[0].isupper():
-            continue  # More likely the name of a table or a column.
-        mentions.append(Mention("value", start, end, text, tuple(meanings)))
-    return sorted(mentions, key=lambda mention: mention.start - mention.end)
+    return runs
 
 
 def _names(words: Sequence[tuple[int, int, str]], schema: Schema, taken: Sequence[Mention]) -> list[Mention]:

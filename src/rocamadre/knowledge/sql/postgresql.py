@@ -75,7 +75,8 @@ class PostgresqlDatabase:
     def holding(self, table: Table, column: Column, values: Sequence[str]) -> list[str]:
         """See `Database.holding`."""
         name = f"{quoted(table.schema)}.{quoted(table.name)}" if table.schema else quoted(table.name)
-        sql = f"SELECT DISTINCT {quoted(column.name)}::text FROM {name} WHERE lower({quoted(column.name)}::text) = ANY(%s)"
+        text = f"{quoted(column.name)}::text"
+        sql = f"SELECT DISTINCT {text} FROM {name} WHERE lower({text}) = ANY(%s)"
         try:
             return [str(row[0]) for row in self._run(sql, (list(values),), Limits(20, 2.0)).rows]
         except InvalidRequest:

@@ -5,28 +5,33 @@ from __future__ import annotations
 import re
 
 OPERATORS: tuple[tuple[str, str], ...] = (
-    (r"(?:(?:the )?(?:most|greatest|highest|largest)(?: number of| amount of)?(?= \w+)(?! (?:popul|rec|expens|pop|pobl|caro))|"
-     r"m[aá]s(?= \w+)(?! (?:de|que|gran|alt|larg|vie|jov|pobl|car|recien|bar))|mais(?= \w+)(?! (?:de|do que|que|alt|long|vel|jov|pop|car|rec|bar)))", "most-of"),
+    (r"(?:(?:the )?(?:most|(?:greatest|highest|largest)(?: number| amount) of)(?= \w+)"
+     r"(?! (?:popul|rec|expens|pobl|caro))|"
+     r"m[aá]s(?= \w+)(?! (?:de|que|gran|alt|larg|vie|jov|pobl|car|recien|bar))|"
+     r"mais(?= \w+)(?! (?:de|do que|que|alt|long|vel|jov|pop|car|rec|bar)))", "most-of"),
     (r"(?:the )?(?:fewest|least number of|smallest number of|lowest number of)", "least-of"),
     (r"without(?: any)?|(?:have|has|had|having) no|(?:do|does|did|have|has) not have(?: any)?|sin|sem", "without"),
     (r"contain(?:s|ing)?|includ(?:es|ing)|substring|the (?:word|letter)|contienen?|cont[eé]m", "like"),
     (r"how many different|number of (?:different|distinct|unique)|cu[aá]nt[oa]s .{0,20}?(?:diferentes|distint[oa]s)|"
      r"quant[oa]s .{0,20}?diferentes", "count-distinct"),
-    (r"how many|(?:the )?(?:total )?number of|count (?:of|the)?|cu[aá]nt[oa]s|(?:el )?n[uú]mero (?:total )?de|cantidad de|"
+    (r"how many|(?:the )?(?:total )?number of|count (?:of|the)?|cu[aá]nt[oa]s|"
+     r"(?:el )?n[uú]mero (?:total )?de|cantidad de|"
      r"quant[oa]s|quantidade de", "count"),
-    (r"average|mean|avg|promedio|en promedio|media de|m[eé]dia", "avg"),
+    (r"average|mean|avg|promedi[oa]s?|en promedio|media de|m[eé]di[oa]s?", "avg"),
     (r"total|sum(?: of)?|combined|suma(?: de)?|soma(?: de)?", "sum"),
     (r"at least|no less than|al menos|por lo menos|como m[ií]nimo|pelo menos|no m[ií]nimo|>=", ">="),
     (r"at most|no more than|como m[aá]ximo|a lo sumo|no m[aá]ximo|<=", "<="),
     (r"(?:more|greater|higher|larger|bigger|older|longer) than|over|above|after|exceed(?:s|ing)?|m[aá]s de|"
-     r"m[aá]s (?:alt|grand)[a-z]* que|mayor(?:es)? (?:que|de|a)|superior(?:es)? a|despu[eé]s de|mais de|mais (?:do )?que|"
+     r"m[aá]s (?:alt|grand)[a-z]* que|mayor(?:es)? (?:que|de|a)|superior(?:es)? a|despu[eé]s de|"
+     r"mais de|mais (?:do )?que|"
      r"maior(?:es)? (?:do )?que|acima de|depois de|>", ">"),
     (r"(?:less|fewer|lower|smaller|younger|shorter) than|under|below|before|menos de|menor(?:es)? (?:que|de|a)|"
      r"inferior(?:es)? a|antes de|menos (?:do )?que|menor(?:es)? (?:do )?que|abaixo de|<", "<"),
     (r"between|entre", "between"),
     (r"(?:for )?each|(?:for )?every|per|grouped by|(?:por|para|de|en) cada|agrupad[oa]s? por", "group"),
     (r"(?:order(?:ed)?|sort(?:ed)?) (?:them |the \w+ )?(?:by|in)|ordenad[oa]s? por|por orden de|em ordem de", "order"),
-    (r"descending(?: order)?|from (?:high|old|large)\w* to \w+|descendente|de mayor a menor|decrescente|do maior ao menor",
+    (r"descending(?: order)?|from (?:high|old|large)\w* to \w+|descendente|de mayor a menor|"
+     r"decrescente|do maior ao menor",
      "desc"),
     (r"ascending(?: order)?|alphabetical(?: order)?|ascendente|alfab[eé]tic[oa]|crescente", "asc"),
     (r"maximum|max|m[aá]ximo|m[aá]xima", "max"),
@@ -64,7 +69,8 @@ _superlatives("desc", "rating score rank", "best mejor melhor")
 MEASURES: dict[str, tuple[str, ...]] = {
     "big": ("area", "size", "population"), "large": ("area", "size", "population"), "grande": ("area", "size"),
     "size": ("size", "area"), "tamaño": ("size", "area"), "tamanho": ("size", "area"),
-    "long": ("length", "duration"), "tall": ("height",), "high": ("height",), "old": ("age", "year"), "heavy": ("weight",),
+    "long": ("length", "duration"), "tall": ("height",), "high": ("height",),
+    "old": ("age", "year"), "heavy": ("weight",),
     "expensive": ("price", "cost"), "cuesta": ("price", "cost"), "custa": ("price", "cost"), "cost": ("price", "cost"),
     "where": ("location", "address", "city", "state", "region", "country"),
     "dónde": ("location", "address", "city", "state", "region", "country"),
@@ -73,7 +79,8 @@ MEASURES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Words that ask for a column without naming it."""
 NUMBERS = {word: str(place) for words in (
-    "zero one two three four five six seven eight nine ten", "cero uno dos tres cuatro cinco seis siete ocho nueve diez",
+    "zero one two three four five six seven eight nine ten",
+    "cero uno dos tres cuatro cinco seis siete ocho nueve diez",
     "zero um dois três quatro cinco seis sete oito nove dez",
 ) for place, word in enumerate(words.split())}  # fmt: skip
 
@@ -82,13 +89,18 @@ SOFT = frozenset(
 )
 """Ignored, unless a column is called just so."""
 IGNORED = frozenset(
-    "show list give find return tell me us what which who whose where when are is was were do does did have has had all "
-    "any there that with by of in on at for from to the a an and or it its their they them us please whom display count "
+    "show list give find return tell me us what which who whose where when are is was were do does "
+    "did have has had all "
+    "any there that with by of in on at for from to the a an and or it its their they them us please "
+    "whom display count "
     "get name names many much number total long old big tall high how whole our we i you can could into than then each "
     "every different value values record records row rows information data listed "
-    "muestra muéstrame lista dame encuentra qué cuál cuáles quién quiénes dónde cuándo cuánto cuántos cuántas cuántos son "
-    "es hay tiene tienen todos todas el la los las un una de del en con por para que y o su sus más mas nuestro nuestra "
-    "mostre liste encontre qual quais quem onde quando quanto quantos quantas são é há tem têm todos todas o os as um uma "
+    "muestra muéstrame lista dame encuentra qué cuál cuáles quién quiénes dónde cuándo cuánto "
+    "cuántos cuántas cuántos son "
+    "es hay tiene tienen todos todas el la los las un una de del en con por para que y o su sus más "
+    "mas nuestro nuestra "
+    "mostre liste encontre qual quais quem onde quando quanto quantos quantas são é há tem têm todos "
+    "todas o os as um uma "
     "do da dos das no na nos nas com por para e ou seu sua mais nosso nossa nombre nombres nome nomes "
     "live lives living vive viven mora moram vivem located made make used use using uses having been ever both "
     "some well also along corresponding correspond happened occurred named called titled found exist exists "
@@ -110,7 +122,8 @@ for _word, _others in {
     "product": "producto productos produto produtos artículo artículos item items",
     "price": "precio precios preço preços",
     "cost": "coste costo costes custo custos",
-    "employee": "empleado empleados empleada empleadas funcionário funcionários empregado empregados worker workers staff",
+    "employee": "empleado empleados empleada empleadas funcionário funcionários empregado empregados worker "
+    "workers staff",
     "department": "departamento departamentos",
     "salary": "salario sueldo salarios salário salários wage",
     "age": "edad idade",
