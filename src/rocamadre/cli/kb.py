@@ -14,6 +14,7 @@ from rocamadre.cli.exits import CommandFailed, Exit
 from rocamadre.cli.kb_api import FILES, ROLE, KnowledgeApi, bucket_name, read_json
 from rocamadre.cli.kb_view import (
     job_line,
+    show_answer,
     show_base,
     show_bases,
     show_chunks,
@@ -24,10 +25,24 @@ from rocamadre.cli.kb_view import (
 )
 from rocamadre.cli.session import Session, print_json, with_json
 
-_RERANKER = "arn:aws:bedrock:{}::foundation-model/{}"
+
+class _Commands(click.Group):
+    """A group whose command `eval`, which needs numpy, is imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return sorted([*self.commands, "eval"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One command."""
+        if cmd_name != "eval":
+            return super().get_command(ctx, cmd_name)
+        from rocamadre.cli.kb_eval import evaluate  # noqa: PLC0415
+
+        return evaluate
 
 
-@click.group()
+@click.group(cls=_Commands)
 def kb() -> None:
     """Fill knowledge bases with documents, and ask them.
 
@@ -49,10 +64,8 @@ def kb() -> None:
 def create(session: Session, /, name: str, as_json: bool, **options: Any) -> None:
     """Make an empty knowledge base."""
     api = KnowledgeApi(session)
-    region = session.settings.server.region
-    embedder, dimensions, description = options["embedder"], options["dimensions"], options["description"]
-    arn = embedder if embedder.startswith("arn:") else f"arn:aws:bedrock:{region}::foundation-model/{embedder}"
-    vector: dict[str, Any] = {"embeddingModelArn": arn}
+    dimensions, description = options["dimensions"], options["description"]
+    vector: dict[str, Any] = {"embeddingModelArn": api.foundation_model(options["embedder"])}
     if dimensions:
         vector["embeddingModelConfiguration"] = {"bedrockEmbeddingModelConfiguration": {"dimensions": dimensions}}
     wish: dict[str, Any] = {
@@ -163,7 +176,7 @@ def query(session: Session, /, name: str, question: str, explain: bool, as_json:
     if options["semantic"]:
         search["overrideSearchType"] = "SEMANTIC"
     if options["rerank"]:
-        search["rerankingConfiguration"] = _reranking(session, options["rerank"])
+        search["rerankingConfiguration"] = _reranking(api.foundation_model(options["rerank"]))
     headers = {"x-rocamadre-explain": "true"} if explain else {}
     wish = {"with": options["stages"], "without": options["without"], "fusion": options["fusion"]}
     if any(wish.values()):
@@ -183,6 +196,29 @@ def query(session: Session, /, name: str, question: str, explain: bool, as_json:
     if trace:
         show_trace(trace)
     show_results(results)
+
+
+@kb.command()
+@click.argument("name")
+@click.argument("question")
+@click.option("--model", default="amazon.nova-lite-v1:0", show_default=True, help="Who answers.")
+@with_json
+@click.pass_obj
+def ask(session: Session, /, name: str, question: str, model: str, as_json: bool) -> None:
+    """Answer a question from the documents, and say which of them say so."""
+    api = KnowledgeApi(session)
+    base = api.find(name)
+    wish = {"knowledgeBaseId": base["id"], "modelArn": api.foundation_model(model)}
+    with reported():
+        answer = api.runtime({}).retrieve_and_generate(
+            input={"text": question},
+            retrieveAndGenerateConfiguration={"type": "KNOWLEDGE_BASE", "knowledgeBaseConfiguration": wish},
+        )
+    answer.pop("ResponseMetadata", None)
+    if as_json:
+        print_json(answer)
+    else:
+        show_answer(answer)
 
 
 @kb.command()
@@ -282,8 +318,7 @@ def _tell(jobs: list[dict[str, Any]], *, as_json: bool) -> None:
             raise CommandFailed(f"{job_line(job)}{f' ({reasons})' if reasons else ''}")
 
 
-def _reranking(session: Session, model: str) -> dict[str, Any]:
-    arn = model if model.startswith("arn:") else _RERANKER.format(session.settings.server.region, model)
+def _reranking(arn: str) -> dict[str, Any]:
     return {
         "type": "BEDROCK_RERANKING_MODEL",
         "bedrockRerankingConfiguration": {"modelConfiguration": {"modelArn": arn}},

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from rocamadre.cli.client import open_client, reported
 from rocamadre.cli.exits import CommandFailed, Exit
-from rocamadre.cli.http import get
+from rocamadre.cli.http import get, post
 from rocamadre.cli.session import Session
 
 ROLE = "arn:aws:iam::123456789012:role/roca-kb"
@@ -64,6 +64,14 @@ class KnowledgeApi:
         path = "/".join([_PLACE, *(quote(part, safe="") for part in parts)])
         asked = {name: value for name, value in query.items() if value}
         return get(self._server, path + (f"?{urlencode(asked)}" if asked else ""), region=self._region)
+
+    def post(self, path: str, body: Any) -> Any:
+        """POST JSON to a path of the server."""
+        return post(self._server, path, body, region=self._region)
+
+    def foundation_model(self, model: str) -> str:
+        """The ARN of a foundation model; an ARN is left as it is."""
+        return model if model.startswith("arn:") else f"arn:aws:bedrock:{self._region}::foundation-model/{model}"
 
     def trace(self, path: str) -> Any:
         """The trace of a retrieval, at the path that its answer named."""

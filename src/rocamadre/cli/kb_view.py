@@ -134,6 +134,18 @@ def show_results(results: Sequence[Mapping[str, Any]]) -> None:
             click.echo(click.style("   " + ", ".join(f"{name}={value}" for name, value in own.items()), dim=True))
 
 
+def show_answer(answer: Mapping[str, Any]) -> None:
+    """Print an answer, and below it what each part of it rests on."""
+    click.echo(answer["output"]["text"])
+    for number, citation in enumerate(answer.get("citations", ()), 1):
+        part = citation["generatedResponsePart"]["textResponsePart"]
+        said = _shortened(part["text"], _WIDTH)
+        for reference in citation["retrievedReferences"]:
+            where = reference.get("metadata", {}).get("x-amz-bedrock-kb-source-uri", "")
+            click.echo(f"\n{click.style(f'[{number}]', bold=True)} {said}\n    {where}")
+            click.echo(f"    {_shortened(reference['content'].get('text', ''), _WIDTH * 2)}")
+
+
 def show_trace(trace: Mapping[str, Any]) -> None:
     """Print a search stage by stage: what each found, moved and dropped, with scores."""
     texts = {each["chunk"]: each for each in trace["results"]} | {each["matched"]: each for each in trace["results"]}
