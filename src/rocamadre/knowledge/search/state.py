@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rocamadre.core.errors import InvalidRequest
+from rocamadre.knowledge.search.embedders import trust_in, trust_of
 from rocamadre.knowledge.search.types import Dropped, Embed, Generate, Query, Rerank, Scored, SearchSettings
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ class State:
     facts: dict[str, Any] = field(default_factory=dict)
     dropped: list[Dropped] = field(default_factory=list)
     _chunks: dict[str, Chunk] = field(default_factory=dict)
+
+    def trust(self, language: str) -> float:
+        """How good the store's embedder is in a language, 0 to 1."""
+        return trust_in(self.settings.trust or trust_of(self.store.facts.embedder), language)
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
         """Chunks by id, each read once; one that was deleted meanwhile is missing."""

@@ -69,7 +69,8 @@ class SearchSettings:
         fusion: `adaptive`, `weighted` (fixed `vector_weight`) or `rank` (reciprocal ranks).
         vector_weight: The vectors' share with `weighted`, 0 to 1.
         rank_offset: The k of reciprocal rank fusion.
-        trust: How good the embedder's vectors are per language, 0 to 1 (see `embedders.trust_of`); `""` is any other.
+        trust: How good the embedder's vectors are per language, 0 to 1; `""` is any other language. Where nothing is
+            given: what `embedders.trust_of` knows of the store's embedder.
         diversity: What MMR gives to difference instead of relevance, 0 to 1.
         variants: Queries that multi-query and RAG-fusion ask a model for.
         rerank_candidates: How many of the best are read by the reranker.

@@ -7,7 +7,6 @@ from collections import Counter
 
 import numpy as np
 
-from rocamadre.knowledge.search.embedders import trust_in
 from rocamadre.knowledge.search.rules import RULES, Evidence, in_turns, merged_ranks
 from rocamadre.knowledge.search.stages.lexical import K1
 from rocamadre.knowledge.search.state import Question, State
@@ -74,7 +73,7 @@ def _evidence(state: State, question: Question, ids: list[str]) -> Evidence:
         vector_rank=vector_rank,
         most_lexical=most,
         language=question.language,
-        trust=trust_in(state.settings.trust, question.language),
+        trust=state.trust(question.language),
         vector_weight=state.settings.vector_weight,
         rank_offset=state.settings.rank_offset,
     )
