@@ -209,6 +209,7 @@ class KnowledgeSettings(BaseModel):
     crawl_page_bytes: int = Field(default=52_428_800, ge=1024, description="Largest page that a crawler reads.")
     crawl_timeout_s: float = Field(default=30.0, gt=0, description="Seconds that one page may take to come.")
     crawl_pages: int = Field(default=25_000, ge=1, description="Most pages of one crawl, whatever it asks for.")
+    crawl_depth: int = Field(default=20, ge=0, description="Links that a crawler follows from a seed, at most.")
     rows: int = Field(default=1_000_000, ge=1, description="Most rows that an SQL loader reads.")
     clone_bytes: int = Field(default=2_147_483_648, ge=1, description="Largest git repository that is fetched.")
 

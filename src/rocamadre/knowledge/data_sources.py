@@ -16,6 +16,7 @@ from rocamadre.jobs.runner import JobSpec
 from rocamadre.knowledge.chunkers.registry import settings_of
 from rocamadre.knowledge.ingestion.types import KIND_NAME, Request
 from rocamadre.knowledge.operations import get_knowledge_base, new_id
+from rocamadre.knowledge.sources.web import agent_of, crawl_of
 from rocamadre.knowledge.tables import (
     delete_source,
     insert_source,
@@ -237,6 +238,9 @@ def check_source(wish: NewDataSource) -> None:
         "seedUrls"
     ):
         raise InvalidRequest("webConfiguration.sourceConfiguration.urlConfiguration needs seedUrls, each with a url")
+    if kind == "WEB":
+        crawl_of(wish.configuration["webConfiguration"])
+        agent_of(wish.configuration["webConfiguration"])
     if wish.loader and kind != "CUSTOM":
         raise InvalidRequest(f"a loader goes with a data source of type CUSTOM, not with {kind}")
     _check_chunking(wish.ingestion.get("chunkingConfiguration"))

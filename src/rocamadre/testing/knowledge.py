@@ -33,8 +33,18 @@ class KnowledgeBench:
         self.server = InProcessServer(Settings(home=home, **{"console": {"enabled": False}, **(settings or {})}))
         self.jobs: InlineJobs = inline_jobs(self.server)
         self.agent, self.s3 = self.client("bedrock-agent"), self.client("s3")
+        self._embedder = embedder
+        self._bases = 0
+        self.base = ""
+        self.begin()
+
+    def begin(self) -> None:
+        """An empty bucket and an empty knowledge base, on the same server: for the next test."""
         self.s3.create_bucket(Bucket="docs")
-        self.base = self.new_base("kb", embedder)
+        for each in self.s3.list_objects_v2(Bucket="docs").get("Contents", []):
+            self.s3.delete_object(Bucket="docs", Key=each["Key"])
+        self._bases += 1
+        self.base = self.new_base(f"kb{self._bases}", self._embedder)
 
     def client(self, service: str) -> Any:
         """A boto3 client of the server."""

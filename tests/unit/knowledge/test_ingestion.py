@@ -10,11 +10,17 @@ from rocamadre.knowledge.ingestion import jobs
 from rocamadre.testing.knowledge import KnowledgeBench
 
 
-@pytest.fixture
-def bench(tmp_path):
-    made = KnowledgeBench(tmp_path)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    made = KnowledgeBench(tmp_path_factory.mktemp("home"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def bench(shared):
+    shared.begin()
+    return shared
 
 
 @pytest.fixture

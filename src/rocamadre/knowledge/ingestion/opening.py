@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -155,11 +156,17 @@ def opened_source(work: Work, target: Target) -> Iterator[Source]:
             platform.settings.knowledge,
             platform.clock,
             any_path=platform.settings.server.auth != "required",
+            check=partial(_stop_if_asked, work),
         )
         source = open_source(place, target.source.configuration, target.source.loader)
     with ExitStack() as stack:
         stack.callback(source.close)
         yield source
+
+
+def _stop_if_asked(work: Work) -> None:
+    if work.stop_requested():
+        raise RunStopped
 
 
 def waiting_changes(work: Work, target: Target) -> list[Change]:

@@ -59,8 +59,9 @@ def plan_listing(
             write_seen(tx, place, seen, listed=True, now=now())
         if stop_requested():
             raise RunStopped
-    with sql.begin() as tx:
-        mark_gone(tx, place, now=now())
+    if source.complete:
+        with sql.begin() as tx:
+            mark_gone(tx, place, now=now())
 
 
 def look(item: Item, known: Known | None, fingerprint: str) -> Seen:

@@ -23,6 +23,8 @@ class ChangesSource:
         scratch: For large objects.
     """
 
+    complete = True
+
     def __init__(self, changes: Sequence[Change], staging: Path, objects: ObjectStore, scratch: Path) -> None:
         self._changes = {change.document: change for change in changes}
         self._staging = staging

@@ -27,6 +27,8 @@ class DirectorySource:
         wanted: Which of its files.
     """
 
+    complete = True
+
     def __init__(self, root: Path, wanted: Wanted) -> None:
         self._root = root.resolve()
         self._wanted = wanted

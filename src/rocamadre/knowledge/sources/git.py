@@ -64,6 +64,8 @@ class GitSource:
         fetch_from: `Remote`, or None for a repository on this machine.
     """
 
+    complete = True
+
     def __init__(self, name: str, folder: Path, ref: str, wanted: Wanted, *, fetch_from: Remote | None = None) -> None:
         self._name = name
         self._folder = folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ class Place:
     Attributes:
         objects: What the account sees in S3.
         any_path: Whether loaders may read any path of this machine; otherwise those of the settings.
+        check: Called by slow sources between two documents; raises when somebody wants them to stop.
         scratch: A folder that is there until the ingestion is over, also if the worker dies meanwhile.
     """
 
@@ -28,3 +30,4 @@ class Place:
     settings: KnowledgeSettings
     clock: Clock
     any_path: bool = False
+    check: Callable[[], None] = lambda: None

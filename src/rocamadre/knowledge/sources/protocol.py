@@ -60,7 +60,13 @@ class Attributes:
 
 
 class Source(Protocol):
-    """One data source. Used by one ingestion at a time; `fetch` and `attributes` from several threads at once."""
+    """One data source. Used by one ingestion at a time; `fetch` and `attributes` from several threads at once.
+
+    Attributes:
+        complete: Whether the last listing saw all there is; else what it did not show is not taken for deleted.
+    """
+
+    complete: bool
 
     def listing(self) -> Iterator[Item]:
         """All documents there are, none twice, in any order; again from the beginning at each call.

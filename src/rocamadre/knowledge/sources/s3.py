@@ -27,6 +27,8 @@ class S3Source:
         scratch: For large objects.
     """
 
+    complete = True
+
     def __init__(self, objects: ObjectStore, bucket: str, prefix: str, scratch: Path) -> None:
         self._objects = objects
         self._bucket = bucket

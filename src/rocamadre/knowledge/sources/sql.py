@@ -45,6 +45,8 @@ class SqlSource:
         scratch: Holds the rows between listing and reading.
     """
 
+    complete = True
+
     def __init__(
         self,
         url: URL,
