@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,11 +57,13 @@ def _check(chunk: Chunk, where: str, document: str, dimensions: int) -> None:
 
 def _check_metadata(metadata: Mapping[str, Any], where: str) -> None:
     for key, value in metadata.items():
-        for each in (key, *(value if isinstance(value, list | tuple) else (value,))):
+        if not encodable(key):
+            raise InvalidRequest(f"{where}: its metadata hold half a character (a lone surrogate)")
+        for each in value if isinstance(value, list | tuple) else (value,):
             if isinstance(each, str):
                 if not encodable(each):
                     raise InvalidRequest(f"{where}: its metadata hold half a character (a lone surrogate)")
-            elif not isinstance(each, bool | int | float) or not np.isfinite(each):
+            elif not isinstance(each, bool | int | float) or not math.isfinite(each):
                 raise InvalidRequest(
                     f"{where}: metadata {str(key)[:100]!r} is {type(each).__name__}; strings, finite numbers, "
                     "booleans and lists of them are allowed"

@@ -146,13 +146,15 @@ def _scalar(value: Any, path: str) -> Scalar:
     scalar = canonical(value)
     if scalar is None:
         raise InvalidRequest(f"{path} must be a string, a number or a boolean, not {type(value).__name__}")
-    if isinstance(scalar, str) and not scalar.isascii() and not encodable(scalar):
+    if isinstance(scalar, str) and not encodable(scalar):
         raise InvalidRequest(f"{path} holds half a character (a lone surrogate)")
     return scalar
 
 
 def encodable(text: str) -> bool:
     """Whether a text can be written as UTF-8; lone surrogates cannot."""
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

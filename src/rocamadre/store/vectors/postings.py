@@ -10,9 +10,8 @@ for each chunk, has BM25 with one setting, and no weights of terms.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 import apsw
 import numpy as np
@@ -28,38 +27,44 @@ Slots = NDArray[np.uint32]
 Counts = NDArray[np.uint16]
 
 
-def _packed(slots: Slots, counts: Counts) -> bytes:
-    return slots.tobytes() + counts.tobytes()
-
-
-def _unpacked(entries: bytes) -> tuple[Slots, Counts]:
-    count = len(entries) // 6
-    return np.frombuffer(entries, np.uint32, count), np.frombuffer(entries, np.uint16, count, 4 * count)
-
-
 def write(connection: Connection, added: Sequence[tuple[int, str]]) -> None:
-    """Add chunks, given as slot and terms, as a segment; and bring segments together where enough have gathered."""
-    held: dict[str, tuple[list[int], list[int]]] = {}
-    for slot, terms in added:
-        for term, count in Counter(terms.split()).items():
-            slots, counts = held.setdefault(term, ([], []))
-            slots.append(slot)
-            counts.append(min(count, MAX_COUNT))
-    if not held:
+    """Add chunks, given as slot and terms, as a segment."""
+    split = [terms.split() for _, terms in added]
+    numbers = _numbered(connection, list(dict.fromkeys(chain.from_iterable(split))))
+    if not numbers:
         return
-    connection.executemany("INSERT OR IGNORE INTO terms(term) VALUES(?)", ((term,) for term in sorted(held)))
-    numbers = numbers_of(connection, list(held))
-    rows = (
-        (numbers[term], _packed(np.array(slots, np.uint32), np.array(counts, np.uint16)))
-        for term, (slots, counts) in held.items()
-    )
-    _insert(connection, 0, sorted(rows))
+    places = np.fromiter(map(numbers.__getitem__, chain.from_iterable(split)), np.int64)
+    owners = np.repeat(np.arange(len(added)), [len(terms) for terms in split])
+    held, counts = np.unique(places * len(added) + owners, return_counts=True)
+    slots = np.array([slot for slot, _ in added], np.uint32)[held % len(added)]
+    _insert(connection, 0, held // len(added), slots, np.minimum(counts, MAX_COUNT).astype(np.uint16))
 
 
-def _insert(connection: Connection, level: int, rows: Iterable[tuple[int, bytes]]) -> None:
+def _numbered(connection: Connection, terms: Sequence[str]) -> dict[str, int]:
+    """The terms' numbers; new ones get one."""
+    numbers = numbers_of(connection, terms)
+    new = sorted(term for term in terms if term not in numbers)
+    if new:
+        connection.executemany("INSERT INTO terms(term) VALUES(?)", ((term,) for term in new))
+        numbers |= numbers_of(connection, new)
+    return numbers
+
+
+def _insert(connection: Connection, level: int, terms: Integers, slots: Slots, counts: Counts) -> None:
+    """Write a segment of entries that are sorted by term."""
     connection.execute("INSERT INTO segments(level) VALUES(?)", (level,))
     segment = connection.last_insert_rowid()
-    connection.executemany("INSERT INTO postings VALUES(?, ?, ?)", ((segment, *row) for row in rows))
+    numbers, starts = np.unique(terms, return_index=True)
+    bounds = [*starts.tolist(), len(terms)]
+    # Cutting bytes is several times as fast as cutting arrays.
+    all_slots, all_counts = slots.tobytes(), counts.tobytes()
+    connection.executemany(
+        "INSERT INTO postings VALUES(?, ?, ?, ?)",
+        (
+            (segment, number, all_slots[4 * start : 4 * stop], all_counts[2 * start : 2 * stop])
+            for number, start, stop in zip(numbers.tolist(), bounds, bounds[1:], strict=False)
+        ),
+    )
 
 
 def gather(connection: Connection, columns: Columns) -> None:
@@ -91,36 +96,18 @@ def _join(
 ) -> None:
     wanted = apsw.carray(np.array(segments or [-1], np.int64))
     rows = connection.execute(
-        "SELECT term, entries FROM postings WHERE segment IN carray(?) ORDER BY term, segment", (wanted,)
+        "SELECT term, slots, counts FROM postings WHERE segment IN carray(?) ORDER BY term, segment", (wanted,)
     ).fetchall()
-    joined = list(_joined(rows, columns, renamed))
-    connection.execute("DELETE FROM postings WHERE segment IN carray(?)", (wanted,))
-    connection.execute("DELETE FROM segments WHERE number IN carray(?)", (wanted,))
-    if joined:
-        _insert(connection, level, joined)
-
-
-def _joined(
-    rows: Sequence[tuple[int, bytes]], columns: Columns, renamed: Integers | None
-) -> Iterator[tuple[int, bytes]]:
-    """Rows of several segments by term, as one row per term of what is alive."""
-    unpacked = [_unpacked(entries) for _, entries in rows]
-    if not unpacked:
-        return
-    slots = np.concatenate([each[0] for each in unpacked])
-    counts = np.concatenate([each[1] for each in unpacked])
+    slots = np.frombuffer(b"".join(row[1] for row in rows), np.uint32)
+    counts = np.frombuffer(b"".join(row[2] for row in rows), np.uint16)
+    terms = np.repeat(np.array([row[0] for row in rows], np.int64), [len(row[2]) // 2 for row in rows])
     positions = columns.positions(slots.astype(np.int64))
     alive = columns.living(positions)
-    kept = np.concatenate([[0], np.cumsum(alive)]).tolist()
-    counts = counts[alive]
     slots = slots[alive] if renamed is None else renamed[positions[alive]].astype(np.uint32)
-    at = 0
-    for term, group in groupby(zip(rows, unpacked, strict=True), key=lambda pair: pair[0][0]):
-        first = at
-        at += sum(len(pair[1][0]) for pair in group)
-        start, stop = kept[first], kept[at]
-        if stop > start:
-            yield term, _packed(slots[start:stop], counts[start:stop])
+    connection.execute("DELETE FROM postings WHERE segment IN carray(?)", (wanted,))
+    connection.execute("DELETE FROM segments WHERE number IN carray(?)", (wanted,))
+    if len(slots):
+        _insert(connection, level, terms[alive], slots, counts[alive])
 
 
 def numbers_of(connection: Connection, terms: Sequence[str]) -> dict[str, int]:
@@ -140,15 +127,16 @@ def entries_of(
     segments = [row[0] for row in connection.execute("SELECT number FROM segments ORDER BY number")]
     for term, number in numbers_of(connection, list(dict.fromkeys(terms))).items():
         entries = [
-            _unpacked(row[0])
+            row
             for segment in segments
             for row in connection.execute(
-                "SELECT entries FROM postings WHERE segment = ? AND term = ?", (segment, number)
+                "SELECT slots, counts FROM postings WHERE segment = ? AND term = ?", (segment, number)
             )
         ]
         if entries:
-            positions = columns.positions(np.concatenate([each[0] for each in entries]).astype(np.int64))
-            counts = np.concatenate([each[1] for each in entries])
+            slots = np.frombuffer(b"".join(row[0] for row in entries), np.uint32)
+            positions = columns.positions(slots.astype(np.int64))
+            counts = np.frombuffer(b"".join(row[1] for row in entries), np.uint16)
             alive = columns.living(positions)
             yield term, positions[alive], counts[alive]
 

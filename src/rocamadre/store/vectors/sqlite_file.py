@@ -47,7 +47,8 @@ CREATE TABLE attributes(
 CREATE TABLE terms(number INTEGER PRIMARY KEY, term TEXT NOT NULL UNIQUE);
 CREATE TABLE segments(number INTEGER PRIMARY KEY, level INTEGER NOT NULL);
 CREATE TABLE postings(
-    segment INTEGER, term INTEGER, entries BLOB NOT NULL, PRIMARY KEY(segment, term)) WITHOUT ROWID;
+    segment INTEGER, term INTEGER, slots BLOB NOT NULL, counts BLOB NOT NULL,
+    PRIMARY KEY(segment, term)) WITHOUT ROWID;
 """
 
 

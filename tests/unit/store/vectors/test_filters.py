@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rocamadre.core.errors import InvalidRequest
@@ -58,6 +58,7 @@ def test_what_is_no_filter_is_refused_with_its_place(wire, message):
         parse_filter(wire)
 
 
+@settings(deadline=None)
 @given(FILTERS)
 def test_a_filter_reads_back(where):
     assert parse_filter(to_wire(where)) == where
@@ -88,6 +89,7 @@ def test_after_a_prefix_comes_what_does_not_begin_so(prefix, text):
     assert text.startswith(prefix) == (prefix <= text and (after is None or text < after))
 
 
+@settings(deadline=None)
 @given(FILTERS)
 def test_sql_has_the_shape_of_the_tree(where):
     """Each condition becomes what it says of a row; the rest is AND, OR and NOT."""
