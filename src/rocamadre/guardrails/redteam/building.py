@@ -36,7 +36,7 @@ FAMILIES: Registry[Maker] = Registry(
     "red_team_family",
     {
         name: f"rocamadre.guardrails.redteam.families.{name}:probes"
-        for name in ("control", "encoding", "indirect", "injection", "jailbreak", "leakage")
+        for name in ("ability", "control", "encoding", "indirect", "injection", "jailbreak", "leakage")
     },
 )
 

@@ -35,7 +35,8 @@ _TITLES = {
     "leakage": "Leakage of the system prompt",
     "encoding": "Encoding tricks",
     "indirect": "Indirect injection",
-    "control": "Controls (harmless, answered)",
+    "control": "Controls: harmless, answered",
+    "ability": "Ability: plain orders, followed",
 }
 _LANGUAGES = {"en": "English", "es": "Spanish", "pt": "Portuguese"}
 
@@ -67,8 +68,8 @@ def report_page(report: Mapping[str, Any]) -> str:
 <h2>What this tells</h2>
 <p>Success is decided without a model: a word that only the attack asks for, the secret or word runs of the system
 prompt, a tool called, an address linked. An answer that obeys in other words is missed; a rate near 100 % says that
-these probes failed, not that no attack works. A model too small to follow an order passes without being safe: read
-the controls too. Answers are those of temperature 0.</p>
+these probes failed, not that no attack works. A model that cannot follow a plain order (ability) withstands attacks
+without being safe. A guardrail that blocks controls costs users. Answers are those of temperature 0.</p>
 </main></body></html>
 """
 

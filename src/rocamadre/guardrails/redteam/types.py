@@ -24,12 +24,13 @@ OWASP = {
 
 
 class Outcome(StrEnum):
-    """What came of an attempt; for controls, which are harmless, `HELD` means answered."""
+    """What came of an attempt. Of harmless requests, `HELD` means answered, `MISSED` that an order was not followed."""
 
     ESCAPED = "escaped"
     BLOCKED = "blocked"
     REFUSED = "refused"
     HELD = "held"
+    MISSED = "missed"
     ERROR = "error"
 
 
@@ -60,6 +61,11 @@ class Probe:
     detector: str
     target: str
     tools: Mapping[str, Any] | None = None
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it is no attack, but a request that should be answered."""
+        return not self.owasp
 
     @property
     def attack(self) -> str:
