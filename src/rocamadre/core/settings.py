@@ -211,6 +211,11 @@ class KnowledgeSettings(BaseModel):
     crawl_pages: int = Field(default=25_000, ge=1, description="Most pages of one crawl, whatever it asks for.")
     crawl_depth: int = Field(default=20, ge=0, description="Links that a crawler follows from a seed, at most.")
     rows: int = Field(default=1_000_000, ge=1, description="Most rows that an SQL loader reads.")
+    transformations: dict[str, str] = Field(
+        default_factory=dict,
+        description="Names or ARNs of functions that data sources transform chunks with, to `package.module:function` "
+        "of this Python, called in the worker instead.",
+    )
     clone_bytes: int = Field(default=2_147_483_648, ge=1, description="Largest git repository that is fetched.")
 
 

@@ -22,7 +22,11 @@ from rocamadre.knowledge.chunkers.registry import Chunker, CountTokens, chunker_
 from rocamadre.knowledge.embedding import embedder_hash
 from rocamadre.knowledge.ingestion import items
 from rocamadre.knowledge.ingestion.tokens import token_counter
-from rocamadre.knowledge.ingestion.transformation import Transformation, read_transformation
+from rocamadre.knowledge.ingestion.transformation import (
+    Transformation,
+    own_function,
+    read_transformation,
+)
 from rocamadre.knowledge.ingestion.types import Request
 from rocamadre.knowledge.sources.custom import ChangesSource
 from rocamadre.knowledge.sources.place import Place as SourcePlace
@@ -220,6 +224,7 @@ def transformation_of(work: Work, target: Target) -> Transformation | None:
         prefix,
         work.platform.objects.of(target.base.account),
         _invoker(work, target.base),
+        own_function(function, work.platform.settings.knowledge.transformations),
     )
 
 

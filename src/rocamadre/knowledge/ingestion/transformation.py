@@ -2,13 +2,16 @@
 
 After chunking, a document's chunks are put into the intermediate bucket as a batch, `{"fileContents": [{"contentBody",
 "contentType", "contentMetadata"}]}`. The function is called with the names of batches, puts batches of its own beside
-them, and returns their names. What stands in those are the chunks. A function that the setting
-`neighbours.lambda_functions` maps to `package.module:function` is called in this Python.
+them, and returns their names. What stands in those are the chunks.
+
+A function that the setting `knowledge.transformations` maps to `package.module:function` is called in this Python with
+the contents themselves and a description of the document, and returns contents: no bucket is needed in between.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +28,10 @@ from rocamadre.store.objects.protocol import ObjectStore, parse_uri
 
 Invoke: TypeAlias = Callable[[str, Any], Any]
 """ARN and event to what the function returned; raises `RocamadreError` when it failed."""
+
+Own: TypeAlias = Callable[[list[dict[str, Any]], dict[str, Any]], list[dict[str, Any]]]
+"""Contents, each with `contentBody`, `contentType` and `contentMetadata`, and the document's `{"id", "attributes"}`, to
+contents."""
 
 _MOST_BYTES = 256 * 1024 * 1024
 _JOIN = "\n\n"
@@ -62,6 +69,7 @@ class Transformation:
         bucket: Of the intermediate storage.
         prefix: Keys in it begin so; ends with a slash, or is empty.
         run: Sets this run's batches apart.
+        own: A function of this Python to be called instead.
     """
 
     knowledge_base: str
@@ -72,6 +80,7 @@ class Transformation:
     prefix: str
     objects: ObjectStore
     invoke: Invoke
+    own: Own | None = None
 
     def __call__(
         self, parsed: Parsed, pieces: Sequence[Piece], document: str, attributes: Mapping[str, Value]
@@ -81,35 +90,40 @@ class Transformation:
         Raises:
             SourceFailure: the function failed, or gave what it should not.
         """
-        name = hashlib.sha256(document.encode()).hexdigest()[:32]
-        own = f"{self.prefix}aws/bedrock/knowledge_bases/{self.knowledge_base}/{self.data_source}/"
-        place = f"{own}{self.run}/{name}"
         searched = [piece for piece in pieces if piece.searched]
         contents = [_Content(piece.text, "TXT", dict(piece.metadata)) for piece in searched]
-        given: list[str] = []
         try:
-            key = f"{place}_1.JSON"
+            if self.own is not None:
+                return transformed(parsed, _called(self.own, contents, document, attributes))
+            return transformed(parsed, self._through(contents, document, attributes))
+        except msgspec.MsgspecError as error:
+            raise SourceFailure(f"what {self.function} returned is not what it should be: {error}") from error
+        except RocamadreError as error:
+            raise SourceFailure(f"{self.function} failed: {error.message}") from error
+
+    def _through(
+        self, contents: list[_Content], document: str, attributes: Mapping[str, Value]
+    ) -> list[tuple[_Content, Mapping[str, Any]]]:
+        """The contents that the function put into the bucket; all batches are removed again."""
+        name = hashlib.sha256(document.encode()).hexdigest()[:32]
+        own = f"{self.prefix}aws/bedrock/knowledge_bases/{self.knowledge_base}/{self.data_source}/"
+        key = f"{own}{self.run}/{name}_1.JSON"
+        given = [key]
+        try:
             self.objects.put(self.bucket, key, msgspec.json.encode(_Batch(contents)), content_type="application/json")
-            given.append(key)
-            answer = self.invoke(self.function, self._event(document, key, attributes))
-            result = msgspec.convert(answer, _Result)
+            result = msgspec.convert(self.invoke(self.function, self._event(document, key, attributes)), _Result)
             given += [batch.key for file in result.outputFiles for batch in file.contentBatches]
-            made = [
+            return [
                 (content, file.fileMetadata)
                 for file in result.outputFiles
                 for batch in file.contentBatches
                 for content in self._read(batch.key)
             ]
-        except msgspec.MsgspecError as error:
-            raise SourceFailure(f"what {self.function} returned is not what it should be: {error}") from error
-        except RocamadreError as error:
-            raise SourceFailure(f"{self.function} failed: {error.message}") from error
         finally:
             for each in given:
                 if each.startswith(own):  # A function may name what is not ours to remove.
                     with suppress(RocamadreError):
                         self.objects.delete(self.bucket, each)
-        return transformed(parsed, made)
 
     def _event(self, document: str, key: str, attributes: Mapping[str, Value]) -> dict[str, Any]:
         where: dict[str, Any] = {"type": "CUSTOM", "custom_document_location": {"id": document}}
@@ -155,6 +169,37 @@ def read_transformation(configuration: Mapping[str, Any]) -> tuple[str, str, str
             "transformationLambdaConfiguration.lambdaArn"
         ) from error
     return function, bucket, f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
+
+
+def own_function(name: str, mapping: Mapping[str, str]) -> Own | None:
+    """The function of this Python that the settings map a function's ARN or name to; None for none.
+
+    Raises:
+        InvalidRequest: it is not there.
+    """
+    short = name.partition(":function:")[2].partition(":")[0] or name
+    target = mapping.get(name) or mapping.get(short)
+    if not target:
+        return None
+    module, _, attribute = target.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidRequest(
+            f"the setting knowledge.transformations maps {short} to {target!r}, which cannot be loaded: {error}"
+        ) from error
+    made: Own = found
+    return made
+
+
+def _called(
+    function: Own, contents: list[_Content], document: str, attributes: Mapping[str, Value]
+) -> list[tuple[_Content, Mapping[str, Any]]]:
+    try:
+        made = function(msgspec.to_builtins(contents), {"id": document, "attributes": dict(attributes)})
+    except Exception as error:  # the owner's own code may raise whatever it likes
+        raise SourceFailure(f"the transformation raised {type(error).__name__}: {str(error)[:300]}") from error
+    return [(content, {}) for content in msgspec.convert(made, list[_Content])]
 
 
 def transformed(parsed: Parsed, contents: Sequence[tuple[_Content, Mapping[str, Any]]]) -> Transformed:
