@@ -1,12 +1,32 @@
-"""Parsers in child processes: bounded in time and memory, able to open nothing, used again until one breaks."""
+"""Parsers in child processes: bounded in time and memory, able to open nothing, used again until one breaks.
+
+A child begins in some 0.2 s, most of it Python's, and then costs a parse little more than the copying of its file; see
+`child.py` for what it may do. Which thread started a child does not matter: it ends when its socket is closed, be it
+because its parent was killed.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
+import msgspec
+
 from rocamadre.documents.types import Limits
-from rocamadre.knowledge.parsers.parsed import Parsed
+from rocamadre.knowledge.parsers.child import Reply, Request
+from rocamadre.knowledge.parsers.file import Columns
+from rocamadre.knowledge.parsers.ocr import OcrLimits, read_image, tesseract
+from rocamadre.knowledge.parsers.parsed import Parsed, ParseFailure
 
 KNOWLEDGE_LIMITS = Limits(
     size_bytes=50 * 1024 * 1024,
@@ -19,6 +39,12 @@ KNOWLEDGE_LIMITS = Limits(
 )
 """What parsing one file may cost; 50 MB is Amazon Bedrock's limit for a source file."""
 
+_KEPT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
+_MODULE = "rocamadre.knowledge.parsers.child"
+_START_S = 60.0
+_LARGE_BYTES = 256 * 1024 * 1024
+"""A child that held more is not used again: what it gave back may not be whole."""
+
 
 class ParserPool:
     """Parses documents in children, from any number of threads.
@@ -27,27 +53,46 @@ class ParserPool:
         limits: Per file.
         workers: Children at once; a caller waits for a free one. None of them runs before it is needed, and none
             outlives `close`.
+        ocr: For scanned pages and images; only where Tesseract is installed.
     """
 
-    def __init__(self, limits: Limits = KNOWLEDGE_LIMITS, *, workers: int = 2) -> None:
+    def __init__(self, limits: Limits = KNOWLEDGE_LIMITS, *, workers: int = 2, ocr: OcrLimits | None = None) -> None:
         self.limits = limits
         self.workers = workers
+        self.ocr = ocr or OcrLimits()
+        self._places = threading.BoundedSemaphore(workers)
+        self._lock = threading.Lock()
+        self._idle: list[_Child] = []
+        self._closed = False
 
-    def parse(self, source: Path | bytes, name: str, media_type: str = "") -> Parsed:
-        """A document's text. Blocks; a file takes at most `limits.wall_s`.
+    def parse(self, source: Path | bytes, name: str, media_type: str = "", *, columns: Columns | None = None) -> Parsed:
+        """A document's text. Blocks; a file takes at most `limits.wall_s`, and more only while OCR reads pages.
 
         Args:
-            source: The file, or what is in it.
+            source: The file, or what is in it; a link is not followed.
             name: The file's name or URI; its ending counts where the content leaves the format open.
             media_type: As the source declares it; may be empty.
+            columns: What to read of a CSV file, if its sidecar says so.
 
         Raises:
             ParseFailure: with the reason; the pool goes on with other files as if nothing had been.
         """
-        raise NotImplementedError
+        data = source if isinstance(source, bytes) else _content(source, self.limits)
+        if not data:
+            raise ParseFailure("empty", "the file is empty")
+        if len(data) > self.limits.size_bytes:
+            raise _too_large(len(data), self.limits)
+        request = Request("parse", data, name, media_type, columns, tesseract() is not None)
+        with self._places:
+            return self._parse(request)
 
     def close(self) -> None:
-        """End the children."""
+        """End the children; those at work end with their file."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.close()
 
     def __enter__(self) -> ParserPool:
         return self
@@ -56,3 +101,178 @@ class ParserPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _parse(self, request: Request) -> Parsed:
+        child, used = self._take()
+        try:
+            reply = child.ask(request)
+        except ParseFailure as error:
+            # What a file before it left behind may have broken the child: the file gets one that is new.
+            if not used or error.reason not in ("crash", "memory"):
+                raise
+            child.close()
+            child = _Child(self.limits)
+            reply = child.ask(request)
+        except BaseException:
+            child.close()
+            raise
+        try:
+            if reply.pages:
+                reply = self._read_images(child, reply.pages)
+        finally:
+            self._give_back(child)
+        if reply.parsed is None:
+            raise ParseFailure(reply.reason or "crash", reply.message)
+        return _checked(reply.parsed)
+
+    def _read_images(self, child: _Child, pages: list[int]) -> Reply:
+        """Have the pages of the child's last document read, and the document parsed with them."""
+        deadline = time.monotonic() + self.ocr.document_s
+        read: dict[int, str] = {}
+        for page in pages:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise ParseFailure(
+                    "timeout",
+                    f"the document has {len(pages)} scanned pages; reading them takes over {self.ocr.document_s:.0f} "
+                    f"seconds, which sufficed for {len(read)}; split it",
+                )
+            drawn = child.ask(Request("render", page=page))
+            if drawn.reason is not None:
+                raise ParseFailure(drawn.reason, drawn.message)
+            read[page] = read_image(drawn.image, self.ocr, seconds_left=left)
+        return child.ask(Request("again", read_pages=read))
+
+    def _take(self) -> tuple[_Child, bool]:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop(), True
+        return _Child(self.limits), False
+
+    def _give_back(self, child: _Child) -> None:
+        with self._lock:
+            if not self._closed and child.is_sound:
+                self._idle.append(child)
+                return
+        child.close()
+
+
+class _Child:
+    """One process, asked by one thread at a time."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._peak_bytes = 0
+        ours, theirs = socket.socketpair()
+        self._socket = ours
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", _MODULE, msgspec.json.encode(asdict(limits)).decode()],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={name: os.environ[name] for name in _KEPT if name in os.environ},
+                cwd="/",
+                start_new_session=True,
+            )
+        if self._read(5, time.monotonic() + _START_S) != b"ready":
+            self.close()
+            raise ParseFailure("crash", "the process that parses documents does not start")
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it may be asked again."""
+        return self._process.poll() is None and 0 < self._peak_bytes <= _LARGE_BYTES
+
+    def ask(self, request: Request) -> Reply:
+        """What it answers.
+
+        Raises:
+            ParseFailure: it was too slow, or broke; it is then gone.
+        """
+        deadline = time.monotonic() + self._limits.wall_s
+        frame = msgspec.msgpack.encode(request)
+        reply = b""
+        try:
+            self._socket.settimeout(self._limits.wall_s)
+            self._socket.sendall(len(frame).to_bytes(8, "big"))
+            self._socket.sendall(frame)
+            size = int.from_bytes(self._read(8, deadline), "big")
+            reply = self._read(size, deadline) if 0 < size <= 6 * self._limits.characters + (64 << 20) else b""
+            answered = msgspec.msgpack.decode(reply, type=Reply)
+        except (OSError, msgspec.MsgspecError):
+            late = time.monotonic() >= deadline
+            self.close()
+            raise self._failure(late=late) from None
+        self._peak_bytes = answered.peak_bytes if answered.reason != "memory" else _LARGE_BYTES + 1
+        return answered
+
+    def close(self) -> None:
+        """End it."""
+        self._socket.close()
+        self._process.poll()
+        if self._process.returncode is None:
+            with suppress(OSError):
+                # It may be ending by itself; how tells what was wrong.
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(0.05)
+                self._process.kill()
+        self._process.wait()
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        """So many bytes, or fewer if it ended."""
+        data = bytearray(size)
+        view = memoryview(data)
+        while view:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._socket.settimeout(left)
+            count = self._socket.recv_into(view)
+            if not count:
+                break
+            view = view[count:]
+        return bytes(data[: size - len(view)])
+
+    def _failure(self, *, late: bool) -> ParseFailure:
+        limits, code = self._limits, self._process.returncode
+        if late or code == -signal.SIGALRM:
+            return ParseFailure("timeout", f"parsing the file takes over {limits.wall_s:g} seconds")
+        if code == -signal.SIGXCPU:
+            return ParseFailure("timeout", f"parsing the file takes over {limits.cpu_s} seconds of computing")
+        return ParseFailure(
+            "crash",
+            f"the file breaks its parser{f' (signal {-code})' if code and code < 0 else ''}: it is damaged, made to do "
+            f"so, or takes over {limits.memory_bytes >> 20} MB of memory",
+        )
+
+
+def _content(path: Path, limits: Limits) -> bytes:
+    """A file's bytes, if it is a file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise ParseFailure("unreadable", f"the file cannot be opened: {error.strerror}") from error
+    with open(descriptor, "rb") as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise ParseFailure("unreadable", "it is no file, but a folder, a device or a pipe")
+        if facts.st_size > limits.size_bytes:
+            raise _too_large(facts.st_size, limits)
+        return file.read(limits.size_bytes + 1)
+
+
+def _too_large(size: int, limits: Limits) -> ParseFailure:
+    return ParseFailure("too-large", f"the file has {size} bytes; at most {limits.size_bytes} are taken")
+
+
+def _checked(parsed: Parsed) -> Parsed:
+    """What a child says, if its spans lie within its text: a parser that was taken over might say anything."""
+    most = len(parsed.text)
+    for spans in (parsed.pages, parsed.headings, parsed.tables, parsed.records):
+        last = 0
+        for span in spans:
+            if not last <= span.start <= span.end <= most:
+                raise ParseFailure("crash", "the parser of the file says where things are that are not there")
+            last = span.start
+    return parsed

@@ -1,0 +1,227 @@
+"""Parses documents in a process that can hurt nobody: `python -m rocamadre.knowledge.parsers.child LIMITS`.
+
+Frames of MessagePack come and go over standard input, a socket, each after its length in eight bytes. Before the first,
+everything that any parser needs is imported; then the process may open no file and no socket any more, and its memory
+is bounded. Its computing time is bounded anew for every document, and an alarm ends it when nobody else does.
+"""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import gc
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from rocamadre.documents.pieces import Refused
+from rocamadre.documents.types import Limits
+from rocamadre.knowledge.parsers.file import DAMAGED, Columns, File, OcrWanted
+from rocamadre.knowledge.parsers.formats import format_of
+from rocamadre.knowledge.parsers.parsed import Parsed, Reason
+from rocamadre.knowledge.parsers.registry import BUILT_IN, PARSERS
+
+_ENCODINGS = (
+    "utf-8 utf-8-sig utf-16 utf-16-le utf-16-be utf-32 ascii latin-1 iso8859-2 iso8859-9 iso8859-15 cp437 cp850 cp1250 "
+    "cp1251 cp1252 cp1254 koi8-r mac-roman shift_jis euc_jp euc_kr gb2312 gbk gb18030 big5 base64 quopri"
+).split()
+_MAIL = b"""From: =?utf-8?q?a?=
+To: =?utf-8?b?YQ==?=
+Subject: a
+Content-Type: multipart/mixed; boundary=b
+
+--b
+Content-Type: text/html; charset=iso-8859-1
+Content-Transfer-Encoding: quoted-printable
+
+<p>a=E9
+--b
+Content-Type: message/rfc822
+
+From: a
+Content-Transfer-Encoding: base64
+
+YQ==
+--b
+Content-Type: text/csv
+Content-Disposition: attachment; filename*=utf-8''a.csv
+Content-Transfer-Encoding: x-uuencode
+
+begin 644 a
+#86$*
+`
+end
+--b--
+"""
+_LATE_S = 5.0
+_KIB = 1 if sys.platform == "darwin" else 1024
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True):
+    """What the parent asks.
+
+    Attributes:
+        op: `parse` a document; parse the last one `again`, with what OCR read; `render` a page of it.
+    """
+
+    op: str
+    data: bytes = b""
+    name: str = ""
+    media_type: str = ""
+    columns: Columns | None = None
+    can_read_images: bool = False
+    read_pages: dict[int, str] = {}
+    page: int = 0
+
+
+class Reply(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What comes back: a document, or why not; pages that need OCR; an image.
+
+    Attributes:
+        peak_bytes: The most memory that this process has held so far.
+    """
+
+    parsed: Parsed | None = None
+    reason: Reason | None = None
+    message: str = ""
+    pages: list[int] = []
+    image: bytes = b""
+    peak_bytes: int = 0
+
+
+def parse(file: File) -> Reply:
+    """A document, or why there is none."""
+    try:
+        return Reply(parsed=PARSERS.load(file.format)(file))
+    except OcrWanted as wanted:
+        return Reply(pages=list(wanted.pages))
+    except Refused as error:
+        return _refused(error)
+    except MemoryError:
+        return Reply(reason="memory", message=f"reading the document takes over {file.limits.memory_bytes >> 20} MB")
+    except RecursionError:
+        return Reply(reason="nested-too-deeply", message="the document is nested too deeply")
+    except DAMAGED:
+        return Reply(reason="damaged", message=f"the document is damaged, or no {file.format} file")
+
+
+def file_of(request: Request, limits: Limits) -> File:
+    """The document that is asked for.
+
+    Raises:
+        Refused: it has no format that is read.
+    """
+    format_ = format_of(request.data, request.name, request.media_type)
+    return File(request.data, request.name, format_, limits, request.columns, request.can_read_images)
+
+
+class _Server:
+    """Answers one request after the other, and keeps the last document."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._file: File | None = None
+
+    def answer(self, request: Request) -> Reply:
+        try:
+            if request.op == "parse":
+                self._file = None
+                self._file = file_of(request, self._limits)
+            assert self._file is not None
+            if request.op == "render":
+                from rocamadre.knowledge.parsers.pdf import render  # noqa: PLC0415  (imported with its registry)
+
+                if self._file.format == "image":
+                    return Reply(image=self._file.data)
+                return Reply(image=render(self._file.data, request.page))
+            if request.op == "again":
+                self._file = dataclasses.replace(self._file, read_pages=request.read_pages)
+            return parse(self._file)
+        except Refused as error:
+            return _refused(error)
+        except MemoryError:
+            return Reply(reason="memory", message=f"the document takes over {self._limits.memory_bytes >> 20} MB")
+
+
+def _refused(error: Refused) -> Reply:
+    return Reply(reason=msgspec.convert(error.reason, Reason), message=str(error))
+
+
+def _prepare(limits: Limits) -> None:
+    """Import everything, then bound this process."""
+    for name in _ENCODINGS:
+        codecs.lookup(name)
+    for name in BUILT_IN:
+        PARSERS.load(name)
+    for format_, sample in (("eml", _MAIL), ("json", b'{"a": [1, 2.5]}'), ("csv", b"a,b\n1,2\n"), ("html", b"&amp;")):
+        # Libraries import parts of themselves when they are first used; afterwards they could not.
+        parse(File(sample, "", format_, limits))
+    gc.collect()
+    gc.freeze()
+    for kind, bound in (
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 0),
+    ):
+        _, hard = resource.getrlimit(kind)
+        if hard == resource.RLIM_INFINITY or bound < hard:
+            resource.setrlimit(kind, (bound, bound))
+
+
+def _bound_time(limits: Limits) -> None:
+    """From now on, so much more time."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + 1 + limits.cpu_s, hard))
+    signal.setitimer(signal.ITIMER_REAL, limits.wall_s + _LATE_S)
+
+
+def serve(read: Callable[[int], bytes], write: Callable[[bytes], Any], limits: Limits) -> None:
+    """Answer until the other end is closed.
+
+    Args:
+        read: So many bytes, or fewer at the end.
+        write: All of them.
+        limits: Per document.
+    """
+    server = _Server(limits)
+    while True:
+        head = read(8)
+        if len(head) < 8:
+            return
+        _bound_time(limits)
+        body = read(int.from_bytes(head, "big"))
+        request = msgspec.msgpack.decode(body, type=Request)
+        del body
+        reply = server.answer(request)
+        reply.peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+        frame = msgspec.msgpack.encode(reply)
+        write(len(frame).to_bytes(8, "big"))
+        write(frame)
+        del request, reply, frame
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _write(data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(0, view) :]
+
+
+def main() -> None:
+    """The command."""
+    limits = msgspec.json.decode(sys.argv[1], type=Limits)
+    stdin = open(0, "rb", closefd=False)
+    _prepare(limits)
+    _write(b"ready")
+    serve(stdin.read, _write, limits)
+
+
+if __name__ == "__main__":
+    main()
