@@ -238,7 +238,7 @@ def library(knowledge):
 
 
 PARAPHRASES = [
-    ("How hot does the oven for ceramics get?", "en/kiln.txt"),
+    ("What temperature has the oven for ceramics?", "en/kiln.txt"),
     ("Who bakes the clay pots?", "en/kiln.txt"),
     ("What happens with the profit from the insects?", "en/bees.md"),
     ("What do you do when a bee hurts somebody?", "en/bees.md"),
