@@ -167,6 +167,7 @@ async def _load(work: Work, target: Target, store: VectorStore) -> bool:
                 fingerprint=target.fingerprint,
                 embed=from_thread(asyncio.get_running_loop(), embed),
                 transform=transformation_of(work, target),
+                enrich=bool(target.source.ingestion.get("contextEnrichmentConfiguration")),
                 stored=_written_before(target, store),
             )
             pages = items.waiting(platform.sql, target.place, deleting=False)

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rocamadre.knowledge.chunkers.registry import Chunker, CountTokens, Embed, Piece
+from rocamadre.knowledge.graph.entities import names_of
+from rocamadre.knowledge.graph.relations import described
 from rocamadre.knowledge.ingestion.items import Action, Known, Settled
 from rocamadre.knowledge.ingestion.types import DocumentStatus
 from rocamadre.knowledge.languages import analyse, detect
@@ -98,6 +100,7 @@ class Preparer:
         fingerprint: Of the settings that decide how a document is cut and embedded.
         embed: The embedder, for chunkers that ask it.
         transform: A custom transformation; None for none.
+        enrich: Whether chunks are to hold the names in them.
         stored: Hashes by document of what the store holds, where a run may have been killed after writing.
     """
 
@@ -110,6 +113,7 @@ class Preparer:
     fingerprint: str
     embed: Embed | None = None
     transform: Transform | None = None
+    enrich: bool = False
     stored: Mapping[str, str] = field(default_factory=dict)
 
     def prepare(self, known: Known) -> Prepared:
@@ -193,9 +197,12 @@ class Preparer:
             ids.append(made)
         base: dict[str, Any] = {SOURCE_URI: document, DATA_SOURCE_ID: self.data_source, **attributes}
         language = detect(text)
+        names = names_of(text) if self.enrich else []
         chunks = []
         for place, piece in enumerate(pieces):
             metadata = {**base, **piece.metadata, **(more[place] if more else {})}
+            if self.enrich and piece.searched:
+                metadata |= described(piece.text, names)
             if piece.page is not None:
                 metadata[PAGE_NUMBER] = piece.page
             spoken = (detect(piece.text) or language) if piece.searched else ""

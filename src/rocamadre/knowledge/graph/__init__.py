@@ -1,0 +1,1 @@
+"""Names in chunks, what is said between them, and searching along them."""
