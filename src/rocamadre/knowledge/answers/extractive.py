@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 READ = 6
 """Sentences whose spans are weighed."""
 _COMPARED = 16
+PULL = 3.0
+"""How much more a span counts in a sentence that is near the question; chosen on train articles."""
 _OPEN = 3
 _SIMILAR = SENTENCE_FEATURES.index("similar")
+_RANK = SENTENCE_FEATURES.index("rank")
 MOST_PASSAGES = 20
 
 
@@ -49,6 +52,7 @@ class _File(msgspec.Struct):
     holds: list[float]
     refuse_below: float
     span_from: float
+    compares: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Weights:
         holds: Of `holding_features`.
         refuse_below: Least probability that the passages hold the answer.
         span_from: Least probability of a span from which it is given alone, without its sentence.
+        compares: Whether vectors were there to learn from; else none are asked for.
     """
 
     spans: NDArray[np.float32]
@@ -70,11 +75,12 @@ class Weights:
     holds: NDArray[np.float32]
     refuse_below: float
     span_from: float
+    compares: bool = False
 
 
 @lru_cache(maxsize=1)
 def weights() -> Mapping[str, Weights]:
-    """By language."""
+    """By language; `en+vectors` is for English sentences compared by vectors, too."""
     data = files("rocamadre.knowledge.answers").joinpath("weights.json").read_bytes()
     found = msgspec.json.decode(data, type=dict[str, _File])
     return {
@@ -85,9 +91,17 @@ def weights() -> Mapping[str, Weights]:
             np.array(each.holds, np.float32),
             each.refuse_below,
             each.span_from,
+            each.compares,
         )
         for language, each in found.items()
     }
+
+
+def weights_of(language: str, *, compares: bool) -> Weights:
+    """Those for a language; any other is read as English is. With vectors, those that learned with vectors."""
+    known = weights()
+    name = language if language in known else "en"
+    return known.get(f"{name}+vectors", known[name]) if compares else known[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +138,9 @@ class ExtractiveReader:
         """See `Reader.read`."""
         passages = passages[:MOST_PASSAGES]
         language = language_of(question, passages)
-        known = weights()
-        learned = known.get(language, known["en"])
-        found = look(read_question(question, language), passages, learned, self._embed)
+        learned = weights_of(language, compares=self._embed is not None)
+        embed = self._embed if learned.compares else None
+        found = look(read_question(question, language), passages, learned, embed)
         if found is None:
             return None
         confidence = float(1 / (1 + np.exp(-found.holding @ learned.holds)))
@@ -164,6 +178,7 @@ def look(question: Question, passages: Sequence[Passage], learned: Weights, embe
             weighed.append((view, candidates, scores(candidates, question.kind, learned)))
     if not weighed or not any(view.facts[0] > 0 or view.facts[_SIMILAR] > 0 for view in read):
         return None
+    weighed = [(view, spans, points + PULL * nearness(view)) for view, spans, points in weighed]
     top = max(float(each.max()) for _, _, each in weighed)
     masses = [np.exp(each - top) for _, _, each in weighed]
     total = float(sum(mass.sum() for mass in masses))
@@ -183,7 +198,7 @@ def compare(question: Question, passages: Sequence[Passage], scene: Scene, embed
     """Ask for the vectors of the sentences that share most with the question, and note how near each is."""
     if embed is None:
         return
-    views = sorted(scene.sentences, key=lambda view: -nearness(view) - 0.3 * float(view.facts[6]))[:_COMPARED]
+    views = sorted(scene.sentences, key=lambda view: -nearness(view))[:_COMPARED]
     texts = [passages[view.passage].text[view.start : view.end] for view in views]
     vectors = embed([question.text, *texts])
     for view, similar in zip(views, vectors[1:] @ vectors[0], strict=True):
@@ -192,7 +207,7 @@ def compare(question: Question, passages: Sequence[Passage], scene: Scene, embed
 
 def nearness(view: SentenceView) -> float:
     """By which sentences are chosen to be read."""
-    return float(view.facts[0] + view.facts[1] + view.facts[_SIMILAR])
+    return float(view.facts[0] + view.facts[1] + view.facts[_SIMILAR] + 0.3 * view.facts[_RANK])
 
 
 def scores(candidates: Candidates, kind: int, learned: Weights) -> NDArray[np.float32]:

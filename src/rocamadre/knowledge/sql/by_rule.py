@@ -475,7 +475,7 @@ class _Draft:
                 if numeric is not None:
                     used.add(later)
         if numeric is None:
-            numeric, following = self._meant(means), None
+            numeric, following = self._meant(means, lone="amount" in means), None
         if numeric is None:
             raise NotUnderstood(f"it is not clear which column {mention.text!r} is about")
         down = direction == "desc" if not self._inverted(numeric, mention.text) else direction != "desc"
