@@ -163,14 +163,14 @@ class Builder:
             Refused: there is no text.
         """
         self.end_page()
-        text = "".join(self._pieces)
+        text = "".join(self._pieces).rstrip("\n")
         if not text.strip():
             raise Refused("the document holds no text", "no-text")
         title = one_line(cleaned(title)) or (self.headings[0].title if self.headings else "")
         return Parsed(
             text,
             media_type,
-            tuple(self.pages),
+            tuple(Page(min(page.start, len(text)), min(page.end, len(text)), page.number) for page in self.pages),
             tuple(self.headings),
             tuple(self.tables),
             title[:1000],

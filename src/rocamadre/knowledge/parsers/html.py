@@ -24,6 +24,7 @@ _LANGUAGE = re.compile(_ATTRIBUTE % "lang", re.I)
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _FACTS = {"description": "description", "author": "author", "og:title": "title", "article:published_time": "date"}
 _MOST_COLUMNS = 1000
+_DEEPEST_LIST = 8
 
 
 def parse_html(file: File) -> Parsed:
@@ -60,6 +61,7 @@ class _Page:
         self.line: list[str] = []
         self.heading = 0
         self.marker = ""
+        self.lists = 0
         self.verbatim = 0
         self.rows: list[list[str]] | None = None
         self.depth = 0
@@ -118,8 +120,12 @@ class _Page:
             self.marker = ""
         if name in _HEADINGS:
             self.heading = 0 if tag.closing else _HEADINGS[name]
+        elif name in ("ul", "ol"):
+            self.lists = max(0, self.lists + (-1 if tag.closing else 1))
+            if self.lists == (0 if tag.closing else 1):
+                self.builder.gap()
         elif name == "li":
-            self.marker = "" if tag.closing else "- "
+            self.marker = "" if tag.closing else f"{'  ' * min(self.lists - 1, _DEEPEST_LIST)}- "
         elif name == "pre":
             self.verbatim = 0 if tag.closing else 1
 
@@ -134,6 +140,9 @@ class _Page:
             return
         if self.heading:
             self.builder.heading(self.heading, text)
+        elif self.verbatim:
+            self.builder.gap()
+            self.builder.add(text.rstrip())
         elif self.marker:
             self.builder.gap(1)
             self.builder.add(self.marker + text)
