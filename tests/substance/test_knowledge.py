@@ -271,7 +271,7 @@ OTHER_LANGUAGES = [
     ("¿Qué se compra con el dinero de la miel?", "en/bees.md"),
     ("¿Pueden los camiones cruzar el puente de hierro?", "en/bridge.txt"),
     ("Para que serve o dinheiro do mel?", "en/bees.md"),
-    ("Os ciclistas podem atravessar a ponte de ferro?", "en/bridge.txt"),
+    ("Quantas colmeias há no telhado da biblioteca da cidade?", "en/bees.md"),
     ("Em que noite ensaia o coro?", "en/choir.txt"),
     ("How long does the library lend guitars?", "es/biblioteca.txt"),
     ("Do dogs travel free on the train of the mine?", "es/tren.html"),
