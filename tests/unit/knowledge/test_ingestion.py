@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -183,6 +184,23 @@ def test_attributes_that_cannot_be_filtered_by_are_named(bench):
     status, reason = bench.statuses(source)["a.txt"]
     assert status == "METADATA_PARTIALLY_INDEXED"
     assert "nested" in reason
+
+
+def test_rows_of_a_table_have_attributes_of_their_own(bench):
+    source = bench.new_source()
+    bench.put("t.csv", "text,year\nThe tide is high.,2023\nThe tide is low.,2024\n")
+    fields = {"contentFields": [{"fieldName": "text"}]}
+    structure = {"type": "RECORD_BASED_STRUCTURE_METADATA", "recordBasedStructureMetadata": fields}
+    beside = json.dumps({"metadataAttributes": {"team": "sea"}, "documentStructureConfiguration": structure})
+    bench.put("t.csv.metadata.json", beside)
+    assert bench.statistics(source)["NewDocumentsIndexed"] == 1
+    store = bench.store()
+    found = {
+        chunk.text: (chunk.metadata["year"], chunk.metadata["team"])
+        for chunk in store.of_document("s3://docs/t.csv", data_source=source)
+    }
+    store.close()
+    assert found == {"The tide is high.": ("2023", "sea"), "The tide is low.": ("2024", "sea")}
 
 
 def test_a_bucket_that_cannot_be_listed_deletes_nothing(bench):

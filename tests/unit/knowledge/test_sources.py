@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from rocamadre.core.clock import SystemClock
 from rocamadre.core.errors import AccessDenied, InvalidRequest, NotFound
 from rocamadre.core.settings import KnowledgeSettings, Settings
+from rocamadre.knowledge.parsers.file import Columns
 from rocamadre.knowledge.sources import custom, directory, git, s3, sql
 from rocamadre.knowledge.sources.place import Place
 from rocamadre.knowledge.sources.protocol import Item, SourceFailure
@@ -132,6 +134,19 @@ def test_attributes_plain_and_typed():
 def test_what_is_no_file_of_attributes_says_so(data):
     with pytest.raises(SourceFailure, match=r"doc\.metadata"):
         read_sidecar(data, "doc.metadata.json")
+
+
+def test_columns_of_a_table():
+    fields = {
+        "contentFields": [{"fieldName": "text"}],
+        "metadataFieldsSpecification": {"fieldsToInclude": [{"fieldName": "year"}]},
+    }
+    structure = {"type": "RECORD_BASED_STRUCTURE_METADATA", "recordBasedStructureMetadata": fields}
+    data = json.dumps({"documentStructureConfiguration": structure}).encode()
+    assert read_sidecar(data, "x").columns == Columns("text", ("year",))
+    del fields["contentFields"]
+    with pytest.raises(SourceFailure, match="contentFields"):
+        read_sidecar(json.dumps({"documentStructureConfiguration": structure}).encode(), "x")
 
 
 # -- a folder --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from rocamadre.knowledge.graph.relations import described
 from rocamadre.knowledge.ingestion.items import Action, Known, Settled
 from rocamadre.knowledge.ingestion.types import DocumentStatus
 from rocamadre.knowledge.languages import analyse, detect
+from rocamadre.knowledge.parsers.file import Columns
 from rocamadre.knowledge.parsers.parsed import Parsed, ParseFailure
 from rocamadre.knowledge.sources.protocol import Attributes, Source, SourceFailure, Value
 from rocamadre.store.vectors.protocol import Chunk, Replacement, VectorStore, chunk_id
@@ -38,7 +39,7 @@ _STILL = "; the version that was indexed before is still searched"
 class Parser(Protocol):
     """What parses; `parsers.isolated.ParserPool`."""
 
-    def parse(self, source: Path | bytes, name: str, media_type: str = "") -> Parsed:
+    def parse(self, source: Path | bytes, name: str, media_type: str = "", *, columns: Columns | None = None) -> Parsed:
         """See `ParserPool.parse`."""
         ...
 
@@ -122,7 +123,8 @@ class Preparer:
             attributes = self.source.attributes(known.item)
         except SourceFailure as error:
             return self._failed(known, str(error), "METADATA_UPDATE_FAILED" if known.is_stored else "FAILED")
-        attributes_hash = _hash(msgspec.json.encode(dict(attributes.values), order="deterministic"))
+        beside = (dict(attributes.values), attributes.columns)
+        attributes_hash = _hash(msgspec.json.encode(beside, order="deterministic"))
         try:
             content = self.source.fetch(known.item)
             content_hash = hash_of(content)
@@ -139,24 +141,22 @@ class Preparer:
         if action == "unchanged" or self.stored.get(known.id) == whole:
             return Prepared(settled)
         try:
-            return self._chunked(settled, content, whole, attributes.values)
+            return self._chunked(settled, content, whole, attributes)
         except ParseFailure as error:
             unread = error.reason == "unsupported"
             return self._failed(known, error.message, "IGNORED" if unread else "FAILED")
         except SourceFailure as error:
             return self._failed(known, str(error))
 
-    def _chunked(
-        self, settled: Settled, content: bytes | Path, whole: str, attributes: Mapping[str, Value]
-    ) -> Prepared:
+    def _chunked(self, settled: Settled, content: bytes | Path, whole: str, attributes: Attributes) -> Prepared:
         item = settled.known.item
-        parsed = self.parser.parse(content, item.name, item.media_type)
+        parsed = self.parser.parse(content, item.name, item.media_type, columns=attributes.columns)
         pieces: Sequence[Piece] = self.chunker.chunk(parsed, self.count_tokens, self.embed)
         text, more = parsed.text, None
         if self.transform is not None:
-            made = self.transform(parsed, pieces, item.id, attributes)
+            made = self.transform(parsed, pieces, item.id, attributes.values)
             text, pieces, more = made.text, made.pieces, made.attributes
-        chunks = self._chunks(item.id, text, pieces, attributes, more)
+        chunks = self._chunks(item.id, text, pieces, attributes.values, more)
         # Texts that were embedded before keep their vectors: only what is new in a document is embedded.
         before = {} if settled.action == "new" else self._vectors(item.id)
         wanting: list[int] = []

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from rocamadre.knowledge.parsers.file import Columns
+
 MOST_BYTES = 50 * 1024 * 1024
 """50 MB, Amazon Bedrock's limit for one file of a knowledge base."""
 
@@ -53,10 +55,12 @@ class Attributes:
     Attributes:
         values: What may be filtered by.
         ignored: Names of attributes that were left out, each with its reason.
+        columns: Of a CSV file: which columns are text, and which are attributes of their row.
     """
 
     values: Mapping[str, Value] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
+    columns: Columns | None = None
 
 
 class Source(Protocol):

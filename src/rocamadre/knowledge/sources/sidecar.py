@@ -4,15 +4,19 @@
 {"metadataAttributes": {"year": 2024, "team": "tides",
                         "place": {"value": {"type": "STRING", "stringValue": "Foz"}, "includeForEmbedding": true}}}
 ```
+
+Beside a CSV file `documentStructureConfiguration` may say which column is the text of a row, and which are attributes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
+from rocamadre.knowledge.parsers.file import Columns
 from rocamadre.knowledge.sources.protocol import Attributes, SourceFailure, plain_attributes
 
 ENDING = ".metadata.json"
@@ -42,10 +46,11 @@ def read_sidecar(data: bytes, name: str) -> Attributes:
         found = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SourceFailure(f"{name} is not valid JSON: {str(error)[:200]}") from error
-    given = found.get("metadataAttributes") if isinstance(found, dict) else None
+    structure = found.get("documentStructureConfiguration") if isinstance(found, dict) else None
+    given = found.get("metadataAttributes", {} if structure else None) if isinstance(found, dict) else None
     if not isinstance(given, dict):
         raise SourceFailure(f'{name} has no object "metadataAttributes"; write {{"metadataAttributes": {{…}}}}')
-    return read_attributes(given)
+    return replace(read_attributes(given), columns=_columns(structure, name) if structure else None)
 
 
 def read_attributes(given: Mapping[str, Any]) -> Attributes:
@@ -64,6 +69,30 @@ def read_attributes(given: Mapping[str, Any]) -> Attributes:
             plain[key] = value
     found = plain_attributes(plain)
     return Attributes(found.values, {**ignored, **found.ignored})
+
+
+def _columns(given: Any, name: str) -> Columns:
+    """What a `documentStructureConfiguration` says of a CSV file.
+
+    Raises:
+        SourceFailure: it says nothing that is understood.
+    """
+    try:
+        if given["type"] != "RECORD_BASED_STRUCTURE_METADATA":
+            raise ValueError
+        record = given["recordBasedStructureMetadata"]
+        (content,) = record["contentFields"]
+        fields = record.get("metadataFieldsSpecification") or {}
+        return Columns(
+            str(content["fieldName"]),
+            tuple(str(each["fieldName"]) for each in fields.get("fieldsToInclude") or ()),
+            tuple(str(each["fieldName"]) for each in fields.get("fieldsToExclude") or ()),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SourceFailure(
+            f"{name}: documentStructureConfiguration is of type RECORD_BASED_STRUCTURE_METADATA, with one of "
+            "contentFields in recordBasedStructureMetadata, each field an object with fieldName"
+        ) from error
 
 
 def typed_value(value: Any) -> Any:
