@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from rocamadre.store.vectors.pgvector import PgVectors
 from rocamadre.store.vectors.protocol import Chunk, Replacement, StoreFacts, Vector, VectorStore, chunk_id
 from rocamadre.store.vectors.sqlite import SqliteVectors
 
@@ -110,6 +111,11 @@ def load(target: str, arguments: Sequence[Any]) -> VectorStore:
 def open_sqlite(folder: str, name: str, facts: StoreFacts = FACTS) -> VectorStore:
     """A store in a file of a folder."""
     return SqliteVectors(Path(folder) / f"{name}.sqlite", facts)
+
+
+def open_pgvector(url: str, prefix: str, name: str, facts: StoreFacts = FACTS) -> VectorStore:
+    """A store in a schema of a PostgreSQL database."""
+    return PgVectors(url, f"{prefix}_{name}", facts)
 
 
 def batch(number: int) -> list[Replacement]:

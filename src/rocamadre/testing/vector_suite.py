@@ -48,7 +48,7 @@ Opener = tuple[str, list[Any]]
 Open = Callable[..., VectorStore]
 
 RECALL = 0.98
-KILLS = 6
+KILLS = 4
 
 
 class VectorSuite:
