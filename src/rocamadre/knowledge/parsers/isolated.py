@@ -253,10 +253,11 @@ def _content(path: Path, limits: Limits) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise ParseFailure("unreadable", f"the file cannot be opened: {error.strerror}") from error
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(descriptor)
+        raise ParseFailure("unreadable", "it is no file, but a folder, a device or a pipe")
     with open(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise ParseFailure("unreadable", "it is no file, but a folder, a device or a pipe")
         if facts.st_size > limits.size_bytes:
             raise _too_large(facts.st_size, limits)
         return file.read(limits.size_bytes + 1)

@@ -75,7 +75,7 @@ def read_image(image: bytes, limits: OcrLimits, *, seconds_left: float) -> str:
             start_new_session=True,
         )
     except subprocess.TimeoutExpired as error:
-        raise ParseFailure("timeout", f"reading the words of an image takes over {page_s:.0f} seconds") from error
+        raise ParseFailure("timeout", f"reading the words of an image takes over {page_s:g} seconds") from error
     if done.returncode:
         raise ParseFailure("damaged", "the image is damaged, or takes more memory than is allowed")
     return done.stdout.decode("utf-8", "replace").replace("\f", "").strip()
