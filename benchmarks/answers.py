@@ -5,8 +5,8 @@
 DIR holds `squad-en`, `squad-es`, `squad-pt`, `faquad` (rows with title, context, question, answers), `sql-geography`
 and `spider`. Only test articles are used: `int(sha256(title), 16) % 5 == 0`. Every fourth of them is kept out of the
 knowledge base; questions about those have no answer there ("absent"). Questions that SQuAD 2 wrote to be unanswerable
-about an article that is there are "adversarial": they ask for something the paragraph seems to say. Each paragraph is one
-chunk, put straight into the store with the vectors of the default embedder; from there on everything goes through
+about an article that is there are "adversarial": they ask for something the paragraph seems to say. Each paragraph is
+one chunk, put straight into the store with the vectors of the default embedder; from there on everything goes through
 RetrieveAndGenerate. Words are compared as SQuAD does, with each language's articles left out.
 """
 

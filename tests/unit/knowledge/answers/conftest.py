@@ -26,6 +26,11 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/knowledge"
 RULES = """
 [[rules]]
+regex = "Rewrite the user"
+answer = "How is the lighthouse tall?"
+mark = false
+
+[[rules]]
 match = "lighthouse tall"
 answer = "The lighthouse of Calder Point is 32 metres tall. Tigers live in Asia."
 mark = false
@@ -33,11 +38,6 @@ mark = false
 [[rules]]
 match = "nothing of use"
 answer = "Tigers live in Asia."
-mark = false
-
-[[rules]]
-regex = "Rewrite the user"
-answer = "How is the lighthouse tall?"
 mark = false
 """
 DOCUMENTS = {

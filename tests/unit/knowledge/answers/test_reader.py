@@ -31,13 +31,23 @@ TEXTS = {
     ],
 }
 ASKED = {
-    "en": [("When was the lighthouse of Calder Point built?", "1874"), ("Who built the lighthouse of Calder Point?", "Martha Quill"),
-           ("How many metres tall is it?", "32"), ("When does the fish market open?", "six")],
-    "es": [("¿Cuándo fue construido el faro de Punta Calder?", "1874"), ("¿Por quién fue construido el faro de Punta Calder?", "Marta Quiroga"),
-           ("¿Cuántos muelles tiene el puerto de Calder?", "tres")],
-    "pt": [("Quando foi construído o farol da Ponta Calder?", "1874"), ("Por quem foi construído o farol da Ponta Calder?", "Marta Queiroz"),
-           ("Quantos cais tem o porto de Calder?", "três")],
-}  # fmt: skip
+    "en": [
+        ("When was the lighthouse of Calder Point built?", "1874"),
+        ("Who built the lighthouse of Calder Point?", "Martha Quill"),
+        ("How many metres tall is it?", "32"),
+        ("When does the fish market open?", "six"),
+    ],
+    "es": [
+        ("¿Cuándo fue construido el faro de Punta Calder?", "1874"),
+        ("¿Por quién fue construido el faro de Punta Calder?", "Marta Quiroga"),
+        ("¿Cuántos muelles tiene el puerto de Calder?", "tres"),
+    ],
+    "pt": [
+        ("Quando foi construído o farol da Ponta Calder?", "1874"),
+        ("Por quem foi construído o farol da Ponta Calder?", "Marta Queiroz"),
+        ("Quantos cais tem o porto de Calder?", "três"),
+    ],
+}
 ELSEWHERE = {
     "en": "Which enzyme breaks down lactose in the human body?",
     "es": "¿Qué enzima descompone la lactosa en el cuerpo humano?",
