@@ -12,6 +12,7 @@ import click
 from rocamadre.cli.client import reported
 from rocamadre.cli.exits import CommandFailed, Exit
 from rocamadre.cli.kb_api import FILES, ROLE, KnowledgeApi, bucket_name, read_json
+from rocamadre.cli.kb_eval import evaluate
 from rocamadre.cli.kb_view import (
     job_line,
     show_answer,
@@ -19,6 +20,7 @@ from rocamadre.cli.kb_view import (
     show_bases,
     show_chunks,
     show_failures,
+    show_graph,
     show_results,
     show_trace,
     watched,
@@ -26,23 +28,7 @@ from rocamadre.cli.kb_view import (
 from rocamadre.cli.session import Session, print_json, with_json
 
 
-class _Commands(click.Group):
-    """A group whose command `eval`, which needs numpy, is imported when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names."""
-        return sorted([*self.commands, "eval"])
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """One command."""
-        if cmd_name != "eval":
-            return super().get_command(ctx, cmd_name)
-        from rocamadre.cli.kb_eval import evaluate  # noqa: PLC0415
-
-        return evaluate
-
-
-@click.group(cls=_Commands)
+@click.group()
 def kb() -> None:
     """Fill knowledge bases with documents, and ask them.
 
@@ -54,6 +40,9 @@ def kb() -> None:
     """
 
 
+kb.add_command(evaluate)
+
+
 @kb.command()
 @click.argument("name")
 @click.option("--embedder", default="amazon.titan-embed-text-v2:0", show_default=True, help="Model id or ARN.")
@@ -62,7 +51,13 @@ def kb() -> None:
 @with_json
 @click.pass_obj
 def create(session: Session, /, name: str, as_json: bool, **options: Any) -> None:
-    """Make an empty knowledge base."""
+    """Make an empty knowledge base.
+
+    \b
+    Examples:
+      roca kb create handbook
+      roca kb create handbook --embedder rocamadre.minilm-l6-v2:0 --description "How we work"
+    """
     api = KnowledgeApi(session)
     dimensions, description = options["dimensions"], options["description"]
     vector: dict[str, Any] = {"embeddingModelArn": api.foundation_model(options["embedder"])}
@@ -87,7 +82,13 @@ def create(session: Session, /, name: str, as_json: bool, **options: Any) -> Non
 @with_json
 @click.pass_obj
 def list_(session: Session, /, as_json: bool) -> None:
-    """List knowledge bases."""
+    """List knowledge bases.
+
+    \b
+    Examples:
+      roca kb list
+      roca kb list --json
+    """
     bases = KnowledgeApi(session).page()["knowledge_bases"]
     if as_json:
         print_json(bases)
@@ -100,7 +101,13 @@ def list_(session: Session, /, as_json: bool) -> None:
 @with_json
 @click.pass_obj
 def show(session: Session, /, name: str, as_json: bool) -> None:
-    """Show one: its store, its embedder, its data sources and their last jobs."""
+    """Show one: its store, its embedder, its data sources and their last jobs.
+
+    \b
+    Examples:
+      roca kb show handbook
+      roca kb show ABCDEFGHIJ --json
+    """
     base = KnowledgeApi(session).find(name)
     if as_json:
         print_json(base)
@@ -120,6 +127,12 @@ def add(session: Session, /, name: str, places: tuple[str, ...], as_json: bool, 
 
     PLACES are files and folders, which are uploaded, `s3://bucket/prefix`, or addresses of web sites. A folder that is
     added again is compared: what is new or changed is read, what is gone is removed.
+
+    \b
+    Examples:
+      roca kb add handbook ~/documents
+      roca kb add handbook s3://my-bucket/reports/ --chunking '{"chunkingStrategy": "NONE"}'
+      roca kb add handbook https://docs.example.com/ --source docs
     """
     api = KnowledgeApi(session)
     base = api.find(name)
@@ -142,7 +155,13 @@ def add(session: Session, /, name: str, places: tuple[str, ...], as_json: bool, 
 @with_json
 @click.pass_obj
 def sync(session: Session, /, name: str, source_name: str | None, as_json: bool) -> None:
-    """Bring a knowledge base level with its data sources."""
+    """Bring a knowledge base level with its data sources.
+
+    \b
+    Examples:
+      roca kb sync handbook
+      roca kb sync handbook --source docs
+    """
     api = KnowledgeApi(session)
     base = api.find(name)
     readable = [each for each in base["data_sources"] if each["type"] != "CUSTOM" or each["loader"]]
@@ -167,7 +186,14 @@ def sync(session: Session, /, name: str, source_name: str | None, as_json: bool)
 @with_json
 @click.pass_obj
 def query(session: Session, /, name: str, question: str, explain: bool, as_json: bool, **options: Any) -> None:
-    """Find the chunks that have to do with a question."""
+    """Find the chunks that have to do with a question.
+
+    \b
+    Examples:
+      roca kb query handbook "Who may sign a contract?"
+      roca kb query handbook "Who may sign a contract?" --explain
+      roca kb query handbook holidays --filter '{"equals": {"key": "year", "value": 2026}}' -n 3
+    """
     api = KnowledgeApi(session)
     base = api.find(name)
     search: dict[str, Any] = {"numberOfResults": options["count"]}
@@ -205,7 +231,13 @@ def query(session: Session, /, name: str, question: str, explain: bool, as_json:
 @with_json
 @click.pass_obj
 def ask(session: Session, /, name: str, question: str, model: str, as_json: bool) -> None:
-    """Answer a question from the documents, and say which of them say so."""
+    """Answer a question from the documents, and say which of them say so.
+
+    \b
+    Examples:
+      roca kb ask handbook "Who may sign a contract?"
+      roca kb ask handbook "Who may sign a contract?" --json
+    """
     api = KnowledgeApi(session)
     base = api.find(name)
     wish = {"knowledgeBaseId": base["id"], "modelArn": api.foundation_model(model)}
@@ -230,6 +262,11 @@ def chunks(session: Session, /, name: str, document: str | None, as_json: bool) 
     """Show how a document was cut; without DOCUMENT, list the documents.
 
     DOCUMENT is its id, or the end of it.
+
+    \b
+    Examples:
+      roca kb chunks handbook
+      roca kb chunks handbook contract.pdf
     """
     api = KnowledgeApi(session)
     base = api.find(name)
@@ -256,11 +293,41 @@ def chunks(session: Session, /, name: str, document: str | None, as_json: bool) 
 
 @kb.command()
 @click.argument("name")
+@click.option("--around", default="", help="Only this name, and what it is related to.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=30, show_default=True, help="How many of each.")
+@with_json
+@click.pass_obj
+def graph(session: Session, /, name: str, around: str, limit: int, as_json: bool) -> None:
+    """Show the names in the chunks, and what is said between them.
+
+    There are some where a data source has a contextEnrichmentConfiguration.
+
+    \b
+    Examples:
+      roca kb graph handbook
+      roca kb graph handbook --around "Ana Vidal"
+    """
+    api = KnowledgeApi(session)
+    found = api.page(api.find(name)["id"], "graph", around=around, limit=limit)
+    if as_json:
+        print_json(found)
+    else:
+        show_graph(found)
+
+
+@kb.command()
+@click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_json
 @click.pass_obj
 def delete(session: Session, /, name: str, yes: bool, as_json: bool) -> None:
-    """Delete a knowledge base: its chunks, its data sources, and the files that `roca kb add` uploaded."""
+    """Delete a knowledge base: its chunks, its data sources, and the files that `roca kb add` uploaded.
+
+    \b
+    Examples:
+      roca kb delete handbook
+      roca kb delete handbook --yes
+    """
     api = KnowledgeApi(session)
     base = api.find(name)
     if not yes:

@@ -57,6 +57,11 @@ def evaluate(session: Session, /, name: str, questions: Path, answers: bool, as_
 
     QUESTIONS is a file of JSON lines: {"question": "…", "documents": ["report.pdf"], "answer": "…", "language": "en"}.
     A document is named by its id or the end of it; `answer` and `language` may be left out.
+
+    \b
+    Examples:
+      roca kb eval handbook questions.jsonl
+      roca kb eval handbook questions.jsonl --answers --json
     """
     api, lines = KnowledgeApi(session), list(_read(questions))
     base = api.find(name)

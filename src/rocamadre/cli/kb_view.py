@@ -186,6 +186,20 @@ def show_chunks(document: Mapping[str, Any]) -> None:
         click.echo(textwrap.indent(textwrap.fill(_shortened(chunk["text"], _WIDTH * 6), _WIDTH), "   "))
 
 
+def show_graph(graph: Mapping[str, Any]) -> None:
+    """Print names and relations."""
+    if not graph["entities"]:
+        click.echo(
+            "no chunk has names noted: give a data source a contextEnrichmentConfiguration, and bring it in again"
+        )
+        return
+    print_table(("name", "chunks"), [(each["name"], each["chunks"]) for each in graph["entities"]])
+    if graph["relations"]:
+        click.echo()
+        rows = [(each["source"], each["phrase"], each["target"], len(each["chunks"])) for each in graph["relations"]]
+        print_table(("name", "is said to", "name", "chunks"), rows)
+
+
 def _embedder(base: Mapping[str, Any]) -> str:
     asked = (base.get("asked_embedder") or "").rpartition("/")[2]
     same = not asked or asked == base["embedder"]

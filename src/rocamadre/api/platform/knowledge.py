@@ -11,6 +11,7 @@ from typing import Any
 from rocamadre.api.http import HttpRequest, Reply, json_reply, route
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, NotFound
+from rocamadre.knowledge.graph.view import read_graph
 from rocamadre.knowledge.open_stores import open_stores
 from rocamadre.knowledge.operations import get_knowledge_base, list_knowledge_bases
 from rocamadre.knowledge.results import traces_of
@@ -55,6 +56,12 @@ async def document(context: Context, request: HttpRequest) -> Reply:
 async def chunk(context: Context, request: HttpRequest) -> Reply:
     """One chunk by id."""
     return json_reply(await asyncio.to_thread(_chunk, context, *request.path_values))
+
+
+@route("GET", "/_rocamadre/knowledge-bases/{}/graph")
+async def graph(context: Context, request: HttpRequest) -> Reply:
+    """Names in the chunks and what is said between them. In the query: `around` (a name), `limit`."""
+    return json_reply(await asyncio.to_thread(_graph, context, request.path_values[0], request.parameters()))
 
 
 @route("GET", "/_rocamadre/retrievals/{}")
@@ -157,11 +164,20 @@ def _job(job: IngestionJob) -> dict[str, Any]:
     }
 
 
-def _documents(ctx: Context, name: str, query: Mapping[str, str]) -> dict[str, Any]:
-    base = find_base(ctx, name)
+def _graph(ctx: Context, name: str, query: Mapping[str, str]) -> dict[str, Any]:
+    with _opened(ctx, find_base(ctx, name)) as store:
+        return read_graph(store, around=query.get("around", ""), limit=_limit(query)).to_json()
+
+
+def _limit(query: Mapping[str, str]) -> int:
     limit = query.get("limit", str(_DEFAULT))
     if not limit.isdecimal() or not 1 <= int(limit[:9]) <= _MOST:
         raise InvalidRequest(f"limit is {limit[:80]!r}; it is a number from 1 to {_MOST}")
+    return int(limit)
+
+
+def _documents(ctx: Context, name: str, query: Mapping[str, str]) -> dict[str, Any]:
+    base, limit = find_base(ctx, name), _limit(query)
     with ctx.platform.sql.connect() as connection:
         found = select_documents(connection, base.id, query.get("data_source", ""))
     status, words = query.get("status", "").upper(), query.get("find", "").lower()
@@ -171,7 +187,7 @@ def _documents(ctx: Context, name: str, query: Mapping[str, str]) -> dict[str, A
         if place is None:
             raise InvalidRequest(f"after is {after[:200]!r}, and no document of this list has that place")
         found = found[place + 1 :]
-    page = found[: int(limit)]
+    page = found[:limit]
     shown = [
         {
             "id": each.id,
