@@ -10,6 +10,7 @@ import click
 
 from rocamadre.cli.data_build import build
 from rocamadre.cli.data_places import base_tokenizer, default_name, open_data, open_sources, put_out, rules_of
+from rocamadre.cli.data_scan import scan_
 from rocamadre.cli.data_view import print_account, print_report, print_statistics, print_view
 from rocamadre.cli.exits import CommandFailed
 from rocamadre.cli.output import print_table, readable_size
@@ -331,6 +332,7 @@ def remove(session: Session, label: str, as_json: bool) -> None:
 
 
 data.add_command(build)
+data.add_command(scan_)
 
 
 def _described(dataset: Any) -> dict[str, Any]:

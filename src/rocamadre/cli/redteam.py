@@ -15,7 +15,7 @@ from rocamadre.cli.exits import CommandFailed
 from rocamadre.cli.output import print_table
 from rocamadre.cli.session import Session, print_json, with_json
 from rocamadre.guardrails.redteam.building import FAMILIES, make_probes
-from rocamadre.guardrails.redteam.page import report_page
+from rocamadre.guardrails.redteam.page import report_page, weakness
 from rocamadre.guardrails.redteam.report import make_report
 from rocamadre.guardrails.redteam.running import ATTEMPTS, run
 from rocamadre.guardrails.redteam.types import LANGUAGES, Ask, Attempt, Plan, Probe, Reply, Unanswered
@@ -152,4 +152,6 @@ def _show(report: dict[str, Any], folder: Path) -> None:
     missing = report["attempts_due"] - report["attempts_made"]
     if missing > 0:
         click.echo(f"{missing} attempts are missing; the same command goes on")
+    if sentence := weakness(report):
+        click.echo(sentence)
     click.echo(f"\nThe page: {folder / 'report.html'}")

@@ -72,6 +72,7 @@ class Report:
         problems: The first ones, in the files' order.
         tokens: Of all good records; 0 without a tokenizer.
         longest: Tokens of the longest.
+        place: File and line of the example that was taken last.
     """
 
     files: list[str] = field(default_factory=list)
@@ -84,6 +85,7 @@ class Report:
     longest: int = 0
     errors: int = 0
     warnings: int = 0
+    place: tuple[str, int] = ("", 0)
 
     @property
     def ok(self) -> bool:
@@ -224,6 +226,7 @@ class _Check:
                     continue
                 self._look_for_twin(example, number, row.line)
                 report.good += 1
+                report.place = (source.name, row.line)
                 yield example
         except InvalidRequest as error:
             report.add(Problem(source.name, 0, "", "json", error.message, "give a whole file"))
