@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from rocamadre.core.arn import Arn, make_arn
 from rocamadre.core.context import Context, Platform
 from rocamadre.core.errors import Conflict, InvalidRequest, NotFound
+from rocamadre.knowledge.answers.sessions import forget_sessions
 from rocamadre.knowledge.embedding import embedder_of
 from rocamadre.knowledge.kinds import kind_of
 from rocamadre.knowledge.storage import describe
@@ -210,6 +211,7 @@ def _destroy(platform: Platform, base: KnowledgeBase) -> None:
     with platform.sql.begin() as tx:
         delete_base(tx, base.id)
         forget_tags(tx, base.arn)
+        forget_sessions(tx, base.id)
     logger.info("knowledge_base.deleted", extra={"knowledge_base": base.id})
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 import msgspec
-from sqlalchemy import BigInteger, Column, String, Table, Text, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, delete, insert, select, update
 
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest
@@ -132,13 +132,9 @@ def keep(ctx: Context, session: Session, *, lives_s: float) -> None:
             tx.execute(insert(SESSIONS).values(**place, scope=session.scope, kms_key=session.kms_key, **values))
 
 
-def forget(ctx: Context, scope: str) -> None:
+def forget_sessions(tx: Connection, scope: str) -> None:
     """Remove all sessions about a knowledge base."""
-    table = SESSIONS.c
-    with ctx.platform.sql.begin() as tx:
-        tx.execute(
-            delete(SESSIONS).where(table.account == ctx.account, table.region == ctx.region, table.scope == scope)
-        )
+    tx.execute(delete(SESSIONS).where(SESSIONS.c.scope == scope))
 
 
 def _seconds(when: datetime) -> int:

@@ -6,8 +6,10 @@ from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
+from sqlalchemy import func, select
 
 from rocamadre.knowledge.answers.lexicon import NOT_FOUND, NOTHING
+from rocamadre.knowledge.answers.sessions import SESSIONS
 
 SORRY = {*NOT_FOUND.values(), NOTHING}
 FAKE = "rocamadre.fake-v1:0"
@@ -241,3 +243,21 @@ def test_the_owner_says_what_is_shown(client, runtime):
         sql_base(client, context={"tables": [{"name": "a.b.absent"}]})
     with pytest.raises(ClientError, match="there are: shop"):
         sql_base(client, name="elsewhere")
+
+
+def test_a_deleted_knowledge_base_leaves_no_conversation(client, runtime, live):
+    base = sql_base(client)["knowledgeBaseId"]
+    asked = {
+        "input": {"text": "What is the price of the chair?"},
+        "retrieveAndGenerateConfiguration": {
+            "type": "KNOWLEDGE_BASE",
+            "knowledgeBaseConfiguration": {"knowledgeBaseId": base, "modelArn": FAKE},
+        },
+    }
+    runtime.retrieve_and_generate(**asked)
+    count = select(func.count()).select_from(SESSIONS).where(SESSIONS.c.scope == base)
+    with live.platform.sql.connect() as connection:
+        assert connection.execute(count).scalar() == 1
+    client("bedrock-agent").delete_knowledge_base(knowledgeBaseId=base)
+    with live.platform.sql.connect() as connection:
+        assert connection.execute(count).scalar() == 0
