@@ -35,6 +35,7 @@ import rocamadre.api.neighbours.iam.service
 import rocamadre.api.neighbours.lambdas.service
 import rocamadre.api.neighbours.logs.service
 import rocamadre.api.neighbours.s3.service
+import rocamadre.api.neighbours.s3vectors.service
 import rocamadre.api.neighbours.sts.service
 import rocamadre.api.openai.absent
 import rocamadre.api.openai.batches

@@ -46,7 +46,7 @@ def env(session: Session, command: tuple[str, ...], shell: str, as_json: bool) -
         scheme = "https" if settings.server.tls_cert else "http"
         address, is_open = f"{scheme}://{settings.server.host}:{settings.server.port}", settings.server.auth == "open"
         click.echo(f"roca: no server runs on {settings.home} yet", err=True)
-    places = {name: getattr(settings.neighbours, f"{name}_endpoint") for name in NEIGHBOURS}
+    places = {name: getattr(settings.neighbours, f"{name}_endpoint", "") for name in NEIGHBOURS}
     elsewhere = {name: place for name, place in places.items() if place}
     added = program_environment(
         address,

@@ -10,7 +10,15 @@ from pathlib import Path
 SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
 """botocore's names of the services spoken here. Their name in the path settles what shape alone could not."""
 
-NEIGHBOURS = {"s3": "S3", "sts": "STS", "iam": "IAM", "lambda": "LAMBDA", "logs": "CLOUDWATCH_LOGS"}
+NEIGHBOURS = {
+    "s3": "S3",
+    "sts": "STS",
+    "iam": "IAM",
+    "lambda": "LAMBDA",
+    "logs": "CLOUDWATCH_LOGS",
+    "s3vectors": "S3VECTORS",
+    "aoss": "OPENSEARCHSERVERLESS",
+}
 """The services beside Bedrock, by our names, and as the variables of AWS's clients spell them."""
 
 DUMMY = "local"

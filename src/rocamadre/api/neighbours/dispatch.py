@@ -40,10 +40,10 @@ from rocamadre.core.context import Context
 from rocamadre.core.errors import CommonError, InvalidRequest, RocamadreError
 from rocamadre.core.settings import NeighbourSettings
 
-SERVICES = ("s3", "sts", "iam", "lambda", "logs")
+SERVICES = ("s3", "sts", "iam", "lambda", "logs", "s3vectors", "aoss")
 """Names of the services, as credential scopes have them."""
 
-_ENDING = r"(?:/|%2[Ff])(s3|sts|iam|lambda|logs)(?:/|%2[Ff])aws4_request"
+_ENDING = r"(?:/|%2[Ff])(s3vectors|s3|sts|iam|lambda|logs|aoss)(?:/|%2[Ff])aws4_request"
 _IN_HEADER = re.compile(r"Credential=[^,\s]{1,300}?" + _ENDING)
 _IN_QUERY = re.compile((r"(?:^|&)X-Amz-Credential=[^&]{1,300}?" + _ENDING).encode())
 _OLD_QUERY = re.compile(rb"(?:^|&)AWSAccessKeyId=")
@@ -232,7 +232,7 @@ def _scope(query: bytes, authorization: str) -> str:
 
 def elsewhere(name: str, settings: NeighbourSettings) -> str:
     """The endpoint that the settings name for a service; empty where it is here."""
-    endpoint: str = getattr(settings, f"{name}_endpoint")
+    endpoint: str = getattr(settings, f"{name}_endpoint", "")
     return endpoint
 
 
@@ -256,11 +256,12 @@ def check_here(request: NeighbourRequest, settings: NeighbourSettings) -> None:
 
 def not_built(service: str, operation: str) -> CommonError:
     """The refusal of an operation that a neighbour does not have."""
+    setting, has_setting = f"neighbours.{service}_endpoint", f"{service}_endpoint" in NeighbourSettings.model_fields
     return CommonError(
         "NotImplemented",
         501,
-        f"Rocamadre's {service} does not have {operation or 'this operation'}; docs/neighbours.md lists what there is, "
-        f"and neighbours.{service}_endpoint in the settings can name another server that has it",
+        f"Rocamadre's {service} does not have {operation or 'this operation'}; docs/neighbours.md lists what there is"
+        + (f", and {setting} in the settings can name another server that has it" if has_setting else ""),
     )
 
 

@@ -22,6 +22,8 @@ from rocamadre.core.errors import CommonError, InvalidRequest, QuotaExceeded, Ro
 
 _INVALID = {"sts": "ValidationError", "iam": "ValidationError", "logs": "InvalidParameterException"}
 """What a service calls a request that breaks a shape; otherwise it is a ValidationException."""
+_MODELS = {"aoss": "opensearchserverless"}
+"""botocore's name of a service, where credential scopes have another."""
 _TOO_MANY = {"iam": "LimitExceeded", "logs": "LimitExceededException"}
 
 
@@ -95,8 +97,8 @@ _loaded: dict[str, Shaped] = {}
 def prepare(cache: Path | None) -> None:
     """Compile the services once; a server does so at its start, with its cache."""
     if not _loaded:
-        models = load_reduced({name: tuple(known) for name, known in ANSWERS.items()}, cache)
-        _loaded.update({name: Shaped(name, model) for name, model in models.items()})
+        models = load_reduced({_MODELS.get(name, name): tuple(known) for name, known in ANSWERS.items()}, cache)
+        _loaded.update({name: Shaped(name, models[_MODELS.get(name, name)]) for name in ANSWERS})
 
 
 def shaped(name: str) -> Shaped:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
         ("sns", "list_topics", {}),
         ("ec2", "describe_instances", {}),
         ("sagemaker-runtime", "invoke_endpoint", {"EndpointName": "e", "Body": b"{}"}),
-        ("opensearchserverless", "list_collections", {}),
+        ("kendra", "list_indices", {}),
     ],
 )
 def test_services_that_are_not_here_are_refused_by_name(client_of, service, call, arguments):
