@@ -17,7 +17,7 @@ DATABASES: Registry[Callable[..., Database]] = Registry(
         "postgresql": "rocamadre.knowledge.sql.postgresql:PostgresqlDatabase",
         "duckdb": "rocamadre.knowledge.sql.duckdb:DuckdbDatabase",
     },
-    extra={"duckdb": "duckdb", "postgresql": "postgres"},
+    extra={"duckdb": "duckdb"},
 )
 """By the scheme of a connection's URL."""
 _FILES = ("sqlite", "duckdb")
