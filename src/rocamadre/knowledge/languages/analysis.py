@@ -8,6 +8,7 @@ Words of scripts without spaces are cut into pairs of characters that overlap.
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from functools import cache, lru_cache
 
@@ -31,6 +32,8 @@ _UNSPACED = (
 )
 _WORD = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|[^\W_{_UNSPACED}](?:[^\W_{_UNSPACED}]|[{re.escape(_MARKS)}])*")
 _STEMMERS = {"en": "english", "es": "spanish", "pt": "portuguese"}
+_STEMMING = threading.Lock()
+"""A stemmer keeps the word it works on in itself."""
 _ENDINGS = {
     # Plurals that the stemmer does not know for the singular's, and what people type without accents: nações, nacao.
     "pt": (
@@ -65,7 +68,8 @@ def term_of(word: str, language: str) -> str:
             if word.endswith(typed) and len(word) > len(typed) + 1:
                 word = word.removesuffix(typed) + meant
                 break
-        word = _stemmer(language).stemWord(word)
+        with _STEMMING:
+            word = _stemmer(language).stemWord(word)
     return fold(word)[:LONGEST]
 
 
