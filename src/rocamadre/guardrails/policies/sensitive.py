@@ -14,7 +14,7 @@ from rocamadre.core.errors import InvalidRequest
 from rocamadre.guardrails.folding import Folded, clean
 from rocamadre.guardrails.policies.protocol import Action, Finding, Source, Surroundings
 from rocamadre.guardrails.recognisers.registry import GROUPS, NAMED, PATTERNS, TAGGED, named
-from rocamadre.guardrails.recognisers.scanner import Scanner
+from rocamadre.guardrails.recognisers.scanner import scanner_of
 from rocamadre.guardrails.text import Text
 
 MOST_REGEXES = 30
@@ -59,7 +59,7 @@ class SensitiveChecker:
         self._rules = rules
         self._expressions = expressions
         self._scanners = {
-            source: Scanner(types) if (types := _wanted(rules, source)) else None
+            source: scanner_of(types) if (types := _wanted(rules, source)) else None
             for source in (Source.INPUT, Source.OUTPUT)
         }
 
@@ -111,8 +111,8 @@ def _has_surrogates(raw: str) -> bool:
     return False
 
 
-def _wanted(rules: Mapping[str, _Rule], source: Source) -> list[str]:
-    return [name for name, rule in rules.items() if rule.by_source[source] is not None]
+def _wanted(rules: Mapping[str, _Rule], source: Source) -> frozenset[str]:
+    return frozenset(name for name, rule in rules.items() if rule.by_source[source] is not None)
 
 
 def _place(view: Folded, start: int, end: int) -> tuple[int, int]:
@@ -189,8 +189,8 @@ def _compiled(pattern: str, what: str) -> tuple[Any, int | None]:
     except (re2.error, UnicodeEncodeError) as error:
         reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
         raise InvalidRequest(
-            f"{what} is not taken: {reason}. Expressions are RE2's (no look-around, no references back, repetitions up to "
-            "1000), because these take linear time on every text"
+            f"{what} is not taken: {reason}. Expressions are RE2's (no look-around, no references back, "
+            "repetitions up to 1000), because these take linear time on every text"
         ) from error
     try:
         width = int(_parser.parse(pattern).getwidth()[1])

@@ -9,15 +9,25 @@ from rocamadre.guardrails.recognisers.checksums import digits, varied
 from rocamadre.guardrails.recognisers.pattern import Certainty, Pattern
 
 _CALL = (
-    r"\b(?:tel|tels|tlf|tlfn|tfno|telf|phone|phones|telephone|fax|mobile|cell|cellphone|call|calling|text me|dial|reach|ring|hotline"
+    r"\b(?:tel|tels|tlf|tlfn|tfno|telf|phone|phones|telephone|fax|mobile|cell|cellphone|call|calling"
+    r"|text me|dial|reach|ring|hotline"
     r"|whats ?app|sms|contact|number is|tel[eé]fonos?|m[oó]vil|celular(?:es)?|ll[aá]m\w+|contact[aeo]\w*|fijo|fono|cel"
     r"|telefones?|telem[oó]vel|telem[oó]veis|lig(?:a|ar|ue|o|uem)|ligue-\w+|contato|fone|zap|extension|ext)\b"
 )
 _DATE = re.compile(
     r"(?:0?[1-9]|[12]\d|3[01])[ ./-](?:0?[1-9]|1[0-2])[ ./-](?:19|20)\d\d|(?:19|20)\d\d[ ./-]\d\d?[ ./-]\d\d?"
 )
-_NUMBERED = r"\b(?:n[º°o]|no|num|nr|ref|id|isbn|issn|order|pedido|invoice|factura|fatura|case|expediente|processo|account|cuenta|conta|nhc|art|lei|ley|col|nif|niss|nass|dni|cpf|rg|ssn|sin|nhs|utr|vin|card|passport)\b[^\pL\d]{0,5}"
-_ENDINGS = "com|org|net|edu|gov|info|io|dev|app|ai|biz|com\\.[a-z]{2}|co\\.[a-z]{2}|org\\.[a-z]{2}|gov\\.[a-z]{2}|edu\\.[a-z]{2}|gob\\.[a-z]{2}"
+_POSTCODE = re.compile(r"\d{5}-\d{3}")
+_NUMBERED = (
+    r"\b(?:n[º°o]|no|num|nr|ref|id|isbn|issn|order|pedido|invoice|factura|fatura|case|expediente"
+    r"|processo|account|cuenta|conta|nhc|art|lei|ley|col|nif|niss|nass|dni|cpf|rg|ssn|sin|nhs|utr|vin"
+    r"|card|passport|cep|zip|cp|postal|tracking|code|c[oó]digo|lote|serie|s[eé]rie)\b[^\pL\d]{0,5}$"
+    r"|\d[ .-]?$"
+)
+_ENDINGS = (
+    r"com|org|net|edu|gov|info|io|dev|app|ai|biz|com\.[a-z]{2}|co\.[a-z]{2}|org\.[a-z]{2}|gov\.[a-z]{2}|edu\.[a-z]{2}"
+    r"|gob\.[a-z]{2}"
+)
 _TRAILING = ".,;:!?)]}'\"»”’*"
 
 
@@ -61,7 +71,7 @@ def _phone(value: str) -> bool:
 
 def _groups(value: str) -> bool:
     """Groups of digits that no date, range or list of numbers would have."""
-    return 8 <= len(digits(value)) <= 11 and varied(value) and not _DATE.fullmatch(value) and _phone(value)
+    return 8 <= len(digits(value)) <= 11 and varied(value) and not _POSTCODE.fullmatch(value) and _phone(value)
 
 
 PATTERNS = (
@@ -73,7 +83,10 @@ PATTERNS = (
     ),
     Pattern(
         "EMAIL",
-        r"[A-Za-z0-9._-]{1,40} ?(?:\(at\)|\[at\]|\(arroba\)|\[arroba\]) ?[A-Za-z0-9-]{1,40}(?: ?(?:\.|\(dot\)|\[dot\]) ?[A-Za-z]{2,10}){1,3}",
+        (
+            r"[A-Za-z0-9._-]{1,40} ?(?:\(at\)|\[at\]|\(arroba\)|\[arroba\]) ?[A-Za-z0-9-]{1,40}(?: ?(?:\."
+            r"|\(dot\)|\[dot\]) ?[A-Za-z]{2,10}){1,3}"
+        ),
         longest=160,
     ),
     Pattern(
@@ -93,7 +106,7 @@ PATTERNS = (
         "URL",
         rf"(?:[A-Za-z0-9][A-Za-z0-9-]{{0,62}}\.){{1,4}}(?i:{_ENDINGS})(?:[/?#][^\s<>\"`{{}}|\\^]{{0,300}})?",
         cut=_trimmed,
-        far=r"[@.\w-]$",
+        far=r"[@.\pL\d_-]$",
         longest=400,
     ),
     Pattern(
@@ -117,19 +130,17 @@ PATTERNS = (
     # 212-555-0143, 617.555.0118
     Pattern("PHONE", r"(?:1[ .-])?[2-9]\d{2}[ .-]\d{3}[ .-]\d{4}(?: ?(?:x|ext\.?) ?\d{1,5})?", check=_phone),
     # 98765-4321, 21 2345-6789
-    Pattern("PHONE", r"(?:0?[1-9]\d[ .-])?9?[2-9]\d{3}-\d{4}", check=_groups, far=_NUMBERED + "$"),
+    Pattern("PHONE", r"(?:0?[1-9]\d[ .-])?9?[2-9]\d{3}-\d{4}", check=_groups, far=_NUMBERED),
     # 020 7946 0958, 07700 900461, 0490 75 40 81
-    Pattern("PHONE", r"0\d{1,4}[ .-]\d{2,8}(?:[ .-]\d{2,4}){0,4}", check=_groups, far=_NUMBERED + "$"),
+    Pattern("PHONE", r"0\d{1,4}[ .-]\d{2,8}(?:[ .-]\d{2,4}){0,4}", check=_groups, far=_NUMBERED),
     # 612 345 678, 912 34 56 78, 91 336 87 85, 699-956-915, 986 413144
     Pattern(
         "PHONE",
         r"[2-9]\d{2}[ .-]\d{3}[ .-]\d{3}|[6-9]\d{2}[ .-]\d{2}[ .-]\d{2}[ .-]\d{2}",
         check=_groups,
-        far=_NUMBERED + "$",
+        far=_NUMBERED,
     ),
-    Pattern(
-        "PHONE", r"9\d[ .-]\d{3}[ .-]\d{2}[ .-]\d{2}|9\d{2} \d{6}|[67]\d{2} \d{6}", check=_groups, far=_NUMBERED + "$"
-    ),
+    Pattern("PHONE", r"9\d[ .-]\d{3}[ .-]\d{2}[ .-]\d{2}|9\d{2} \d{6}|[67]\d{2} \d{6}", check=_groups, far=_NUMBERED),
     Pattern(
         "PHONE",
         r"\d{2,3}(?: \d{2,3}){2,3}|\d{2} \d{6}",

@@ -1,4 +1,4 @@
-"""Numbers that states give to persons and firms. Types of the API where it has one; names of ours, by country, where it has none."""
+"""Numbers that states give to persons and firms: types of the API, and names of ours, by country, where it has none."""
 
 from __future__ import annotations
 
@@ -29,7 +29,14 @@ _UNITED_STATES = (
         near=r"\bitin\b|taxpayer",
         before=40,
     ),
-    Pattern("US_PASSPORT_NUMBER", r"[A-Z]?\d{8}|\d{9}", near=r"passport|pasaporte|passaporte", before=50, after=20),
+    Pattern(
+        "US_PASSPORT_NUMBER",
+        r"[A-Z]\d{8}|\d{9}|\d{8}",
+        _CHECKED,
+        near=r"passport|pasaporte|passaporte",
+        before=50,
+        after=20,
+    ),
 )
 _CANADA = (
     Pattern(
@@ -85,7 +92,7 @@ _UNITED_KINGDOM = (
 _SPAIN = (
     Pattern(
         "ES_DNI",
-        rf"\d{{8}}[ -]?[A-HJ-NP-TV-Za-hj-np-tv-z]|\d{{1,2}}\.\d{{3}}\.\d{{3}}[ -]?[A-HJ-NP-TV-Za-hj-np-tv-z]",
+        r"\d{8}[ -]?[A-HJ-NP-TV-Za-hj-np-tv-z]|\d{1,2}\.\d{3}\.\d{3}[ -]?[A-HJ-NP-TV-Za-hj-np-tv-z]",
         _CHECKED,
         check=sums.dni,
     ),
@@ -142,7 +149,15 @@ _BRAZIL = (
     ),
 )
 _LATIN_AMERICA = (
-    Pattern("AR_CUIT", r"(?:20|23|24|25|26|27|30|33|34)-?\d{8}-?\d", _CHECKED, check=sums.cuit),
+    Pattern("AR_CUIT", r"(?:20|23|24|25|26|27|30|33|34)-\d{8}-\d", _CHECKED, check=sums.cuit),
+    Pattern(
+        "AR_CUIT",
+        r"(?:20|23|24|25|26|27|30|33|34)\d{9}",
+        _CHECKED,
+        check=sums.cuit,
+        near=r"\bcui[tl]\b|argentin\w+|afip|arca",
+        before=50,
+    ),
     Pattern(
         "AR_DNI", r"\d{1,2}\.\d{3}\.\d{3}|\d{7,8}", near=r"(?-i:\bDNI\b)|\b(?:l\.?e\.?|l\.?c\.?)\b|documento", before=35
     ),
@@ -177,6 +192,7 @@ _LATIN_AMERICA = (
         _CHECKED,
         check=sums.cedula_ec,
         near=r"c[eé]dula|\bci\b|ecuador\w*|identidad",
+        far=r"ciudadan\w+.{0,10}$",
         before=50,
     ),
     Pattern("EC_RUC", r"\d{10}001", near=r"\bruc\b", before=40),
@@ -186,9 +202,13 @@ _LATIN_AMERICA = (
     Pattern("DO_CEDULA", r"\d{3}-\d{7}-\d", _CHECKED, check=sums.luhn),
 )
 NATIONAL = (*_SPAIN, *_PORTUGAL, *_BRAZIL, *_LATIN_AMERICA)
-_PLATE = r"\b(?:licen[cs]e plates?|licen[cs]e tag|number plate|plate|plates|registration|reg|tag|matr[ií]culas?|patentes?|placas?|dominio|chapa)\b[^\d\n]{0,30}$"
+_PLATE = (
+    r"\b(?:licen[cs]e plates?|licen[cs]e tag|number plate|plate|plates|registration|reg|tag"
+    r"|matr[ií]culas?|patentes?|placas?|dominio|chapa)\b[^\d\n]{0,30}$"
+)
 _DRIVER = (
-    r"(?:driver'?s?'? licen[cs]e|driving licen[cs]e|driver id|\bdl\b|permiso de conduc\w+|carnet? de conduc\w+|licencia de conduc\w+|licencia de manejo|brevete"
+    r"(?:driver'?s?'? licen[cs]e|driving licen[cs]e|driver id|\bdl\b|permiso de conduc\w+"
+    r"|carnet? de conduc\w+|licencia de conduc\w+|licencia de manejo|brevete"
     r"|carteira (?:nacional )?de (?:motorista|habilita\w+)|habilita[cç][aã]o|\bcnh\b|carta de condu[cç][aã]o)"
 )
 _VEHICLES = (

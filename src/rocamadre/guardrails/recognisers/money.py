@@ -7,14 +7,18 @@ from rocamadre.guardrails.recognisers.pattern import Certainty, Pattern
 
 _COUNTRIES = frozenset(
     (
-        "AD AE AF AG AI AL AM AO AR AT AU AW AZ BA BB BD BE BF BG BH BI BJ BM BN BO BR BS BT BW BY BZ CA CD CG CH CI CL CM CN CO "
-        "CR CU CV CY CZ DE DJ DK DM DO DZ EC EE EG ES ET FI FJ FR GA GB GD GE GH GI GM GN GQ GR GT GY HK HN HR HT HU ID IE IL IN "
-        "IQ IR IS IT JM JO JP KE KG KH KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MG MK ML MM MN MO MR MT MU MV MW "
-        "MX MY MZ NA NE NG NI NL NO NP NZ OM PA PE PG PH PK PL PR PS PT PY QA RO RS RU RW SA SC SD SE SG SI SK SL SM SN SR ST SV "
-        "SY SZ TD TG TH TJ TL TM TN TO TR TT TW TZ UA UG US UY UZ VA VC VE VG VN XK YE ZA ZM ZW"
+        "AD AE AF AG AI AL AM AO AR AT AU AW AZ BA BB BD BE BF BG BH BI BJ BM BN BO BR BS BT BW BY BZ CA CD CG CH "
+        "CI CL CM CN CO CR CU CV CY CZ DE DJ DK DM DO DZ EC EE EG ES ET FI FJ FR GA GB GD GE GH GI GM GN GQ GR GT "
+        "GY HK HN HR HT HU ID IE IL IN IQ IR IS IT JM JO JP KE KG KH KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY "
+        "MA MC MD ME MG MK ML MM MN MO MR MT MU MV MW MX MY MZ NA NE NG NI NL NO NP NZ OM PA PE PG PH PK PL PR PS "
+        "PT PY QA RO RS RU RW SA SC SD SE SG SI SK SL SM SN SR ST SV SY SZ TD TG TH TJ TL TM TN TO TR TT TW TZ UA "
+        "UG US UY UZ VA VC VE VG VN XK YE ZA ZM ZW "
     ).split()
 )
-_EXPIRES = r"(?:\bexp\b|expir\w*|valid (?:thru|until|to)|good thru|caduc\w+|venc\w+|vence|v[aá]lid[ao]\w*|validez|validade|expira\w*)"
+_EXPIRES = (
+    r"(?:\bexp\b|expir\w*|valid (?:thru|until|to)|good thru|caduc\w+|venc\w+|vence|v[aá]lid[ao]\w*"
+    r"|validez|validade|expira\w*)"
+)
 _ACCOUNT = r"\b(?:account|acct|a/c|checking|savings|direct deposit|cuenta|conta)\b"
 
 
@@ -27,7 +31,10 @@ PATTERNS = (
     Pattern(
         "CREDIT_DEBIT_CARD_CVV",
         r"\d{3,4}",
-        near=r"(?:\b(?:cvv2?|cvc2?|cid|csc|cvn)\b|(?:security|verification) (?:code|value|number)|c[oó]digo (?:de )?(?:seguridad|seguran[cç]a|verifica\w+))[^\d\n]{0,20}$",
+        near=(
+            r"(?:\b(?:cvv2?|cvc2?|cid|csc|cvn)\b|(?:security|verification) (?:code|value|number)"
+            r"|c[oó]digo (?:de )?(?:seguridad|seguran[cç]a|verifica\w+))[^\d\n]{0,20}$"
+        ),
         before=50,
     ),
     Pattern(

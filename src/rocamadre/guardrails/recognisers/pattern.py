@@ -29,6 +29,7 @@ class Pattern:
         before: Characters before the value in which `near` is looked for.
         after: Characters behind it.
         far: Alternatives that must not stand right before the value.
+        behind: Alternatives that must not stand right behind it.
         bounded: No letter or digit touches the value, nor is it a part of a longer number.
         longest: Characters at most.
     """
@@ -42,5 +43,6 @@ class Pattern:
     before: int = 50
     after: int = 0
     far: str = ""
+    behind: str = ""
     bounded: bool = True
     longest: int = 64

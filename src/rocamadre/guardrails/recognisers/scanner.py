@@ -1,8 +1,7 @@
 """Every pattern over a text in one go: a set that says which occur at all, then each of these by itself.
 
-The text is scanned as Latin-1, one byte for each character, so that places need no translation; what Latin-1 lacks counts
-as a question mark there. RE2 keeps each scan linear, and a pattern that is refused somewhere goes on behind the first
-character, never over the whole text again.
+The text is scanned as Latin-1, one byte for each character, so that places need no translation; what Latin-1 lacks
+counts as a question mark there. RE2 keeps each scan linear, and a match that is refused costs no more than itself.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import re2
 
@@ -44,15 +43,21 @@ def _options(*, ignore_case: bool = False) -> re2.Options:
     return options
 
 
+def _latin1(expression: str) -> bytes:
+    """With letters beyond ASCII among those of a word."""
+    return expression.replace(r"\w", r"[\pL\d_]").encode("latin-1")
+
+
 class _Compiled:
     """A pattern and its expressions."""
 
     def __init__(self, pattern: Pattern) -> None:
         self.pattern = pattern
-        self.regex = re2.compile(pattern.regex.encode("latin-1"), _options())
+        self.regex = re2.compile(_latin1(pattern.regex), _options())
         self.group = 1 if self.regex.groups else 0
-        self.near = re2.compile(pattern.near.encode("latin-1"), _options(ignore_case=True)) if pattern.near else None
-        self.far = re2.compile(pattern.far.encode("latin-1"), _options(ignore_case=True)) if pattern.far else None
+        self.near = re2.compile(_latin1(pattern.near), _options(ignore_case=True)) if pattern.near else None
+        self.far = re2.compile(_latin1(pattern.far), _options(ignore_case=True)) if pattern.far else None
+        self.behind = re2.compile(_latin1(pattern.behind), _options(ignore_case=True)) if pattern.behind else None
 
     def find(self, data: bytes, text: str) -> Iterator[Match]:
         """What is found and holds, in order of place."""
@@ -83,10 +88,18 @@ class _Compiled:
             return 0
         if self.far is not None and self.far.search(data[max(0, start - _FAR) : start]):
             return 0
+        if self.behind is not None and self.behind.match(data[end : end + _FAR]):
+            return 0
         if self.near is not None and not self.near.search(data[max(0, start - pattern.before) : start]):
             if not pattern.after or not self.near.search(data[end : end + pattern.after]):
                 return 0
         return end
+
+
+@lru_cache(maxsize=64)
+def scanner_of(types: frozenset[str]) -> Scanner:
+    """The scanner of some types; guardrails that ask for the same types share it."""
+    return Scanner(types)
 
 
 @cache
@@ -124,7 +137,7 @@ def _next_start(data: bytes, start: int, end: int) -> int:
 def _set_of(expressions: Iterable[str], *, ignore_case: bool) -> re2.Set:
     made = re2.Set.SearchSet(_options(ignore_case=ignore_case))
     for each in expressions:
-        made.Add(each.encode("latin-1"))
+        made.Add(_latin1(each))
     made.Compile()
     return made
 
@@ -164,7 +177,7 @@ class Scanner:
                 # A set that runs out of memory says that nothing matches: then each pattern is tried.
                 matching = range(len(self._compiled))
             near = frozenset[int](self._near_set.Match(data) or ()) if self._nearby and matching else frozenset[int]()
-            for number in matching:
+            for number in sorted(matching):
                 if number not in self._nearby or self._nearby[number] in near or len(data) > _SHORT:
                     found += self._compiled[number].find(data, text)
         if self._tagged:

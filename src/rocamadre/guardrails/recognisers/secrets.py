@@ -9,12 +9,15 @@ from rocamadre.guardrails.recognisers.pattern import Certainty, Pattern
 _PASSWORD = (
     r"(?:pass ?words?|passwd|pwd|pass ?phrase|pass ?code|contrase(?:ñ|n)as?|clave|senhas?|palavra[- ]?passe|credential)"
 )
-_USER = r"(?:user ?names?|user[ _-]?id|user|login|log-?in|screen name|nick ?name|usuario|nombre de usuario|usu[aá]rio|nome de usu[aá]rio|utilizador|nome de utilizador|apodo|apelido)"
+_USER = (
+    r"(?:user ?names?|user[ _-]?id|user|login|log-?in|screen name|nick ?name|usuario"
+    r"|nombre de usuario|usu[aá]rio|nome de usu[aá]rio|utilizador|nome de utilizador|apodo|apelido)"
+)
 _QUALIFIED = r"(?: (?:for|of|to|de|del|da|do|para) [\pL\d' -]{1,30})?"
 _SAID = r"(?: is| was| to| es| era| é| foi| será)"
 _WORDS = frozenset(
-    "required correct incorrect wrong invalid field not never always must should the a an and or your my este esta que muy para "
-    "incorrecta obligatoria incorreta obrigatória".split()
+    "required correct incorrect wrong invalid field not never always must should the a an and or your my este esta que "
+    "muy para incorrecta obligatoria incorreta obrigatória".split()
 )
 _ODD = re.compile(r"[\d\W_]|[a-z][A-Z]")
 
