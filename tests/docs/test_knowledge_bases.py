@@ -15,6 +15,8 @@ from rocamadre.cli.process import start_server, stop_server
 
 DOCUMENTS = 6
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def place(checkout, tmp_path_factory, needs):
@@ -44,7 +46,7 @@ def blocks(checkout, language):
 
 def run(place, command):
     where, environment, _ = place
-    done = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
