@@ -141,14 +141,16 @@ class Package:
             while piece := file.read(_PIECE):
                 self._left -= len(piece)
                 if self._left < 0:
-                    raise Refused(
-                        f"the {self._format} document unpacks to over {self._most >> 20} MB; send a smaller one",
-                        "too-large",
-                    )
+                    raise self._too_large()
                 builder.feed(piece)
                 yield from builder.take()
         builder.feed(b"", last=True)
         yield from builder.take()
+
+    def _too_large(self) -> Refused:
+        return Refused(
+            f"the {self._format} document unpacks to over {self._most >> 20} MB; send a smaller one", "too-large"
+        )
 
     def _open(self, part: str) -> IO[bytes]:
         info = self._names.get(part)
@@ -156,6 +158,8 @@ class Package:
             raise Refused(f"the document is damaged, or no {self._format} file: {part[:100]!r} is missing in it")
         if info.flag_bits & 1:
             raise Refused(f"the {self._format} document is encrypted; save it without a password", "encrypted")
+        if info.file_size > self._left:
+            raise self._too_large()
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise Refused(f"the {self._format} document is packed in a way that this format does not have")
         return self._zip.open(info)
@@ -210,7 +214,7 @@ class _Builder:
         if self._skip or tag in self._skipped:
             self._skip += 1
         elif self._open or tag in self._wanted:
-            if any(" " in key for key in attributes):
+            if attributes and any(" " in key for key in attributes):
                 attributes = {self._tag(key): value for key, value in attributes.items()}
             element = Element(tag, attributes)
             if self._open:

@@ -189,5 +189,7 @@ def record_line(names: Sequence[str], values: Sequence[str]) -> str:
     >>> record_line(["Country", "Capital"], ["España", "Madrid"])
     'Country: España; Capital: Madrid'
     """
-    pairs = ((names[place] if place < len(names) else "", value) for place, value in enumerate(values))
-    return "; ".join(f"{name}: {value}" if name else value for name, value in pairs if value)
+    # Rows of spreadsheets may be thousands of empty cells wide.
+    filled = [(place, one_line(value)) for place, value in enumerate(values) if value]
+    pairs = ((names[place] if place < len(names) else "", value) for place, value in filled if value)
+    return "; ".join(f"{name}: {value}" if name else value for name, value in pairs)

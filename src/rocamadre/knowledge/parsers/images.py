@@ -10,6 +10,7 @@ from rocamadre.knowledge.parsers.file import File, OcrWanted
 from rocamadre.knowledge.parsers.parsed import Parsed
 
 MOST_PIXELS = 50_000_000
+_MOST_SEGMENTS = 10_000
 _TYPES = {b"\x89P": "image/png", b"\xff\xd8": "image/jpeg", b"GI": "image/gif", b"BM": "image/bmp", b"RI": "image/webp"}
 
 
@@ -71,8 +72,8 @@ def _webp(data: bytes) -> tuple[int, int] | None:
 
 def _jpeg(data: bytes) -> tuple[int, int] | None:
     at = 2
-    while at + 9 < len(data):
-        if data[at] != 0xFF:
+    for _ in range(_MOST_SEGMENTS):
+        if at + 9 > len(data) or data[at] != 0xFF:
             return None
         mark = data[at + 1]
         if 0xC0 <= mark <= 0xCF and mark not in (0xC4, 0xC8, 0xCC):

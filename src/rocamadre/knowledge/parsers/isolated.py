@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +22,7 @@ from types import TracebackType
 import msgspec
 
 from rocamadre.documents.types import Limits
-from rocamadre.knowledge.parsers.child import Reply, Request
+from rocamadre.knowledge.parsers.child import READY, Reply, Request, most_resident
 from rocamadre.knowledge.parsers.file import Columns
 from rocamadre.knowledge.parsers.ocr import OcrLimits, read_image, tesseract
 from rocamadre.knowledge.parsers.parsed import Parsed, ParseFailure
@@ -33,15 +32,19 @@ KNOWLEDGE_LIMITS = Limits(
     expanded_bytes=256 * 1024 * 1024,
     characters=50 * 1024 * 1024,
     pages=20_000,
-    memory_bytes=1024 * 1024 * 1024,
-    cpu_s=28,
-    wall_s=30.0,
+    memory_bytes=960 * 1024 * 1024,
+    cpu_s=24,
+    wall_s=27.0,
 )
-"""What parsing one file may cost; 50 MB is Amazon Bedrock's limit for a source file."""
+"""What parsing one file may cost: less than 1 GB and 30 s; 50 MB is Amazon Bedrock's limit for a source file."""
 
 _KEPT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 _MODULE = "rocamadre.knowledge.parsers.child"
 _START_S = 60.0
+_AT_ONCE_S = 1.0
+_GRACE_S = 0.05
+_MUCH = 0.7
+"""Of its memory: a process that held so much and broke has most likely run out of it."""
 _LARGE_BYTES = 256 * 1024 * 1024
 """A child that held more is not used again: what it gave back may not be whole."""
 
@@ -104,13 +107,13 @@ class ParserPool:
 
     def _parse(self, request: Request) -> Parsed:
         child, used = self._take()
+        began = time.monotonic()
         try:
             reply = child.ask(request)
         except ParseFailure as error:
-            # What a file before it left behind may have broken the child: the file gets one that is new.
-            if not used or error.reason not in ("crash", "memory"):
+            # A child that is gone at once may have been broken before: the file gets one that is new.
+            if not used or error.reason != "crash" or time.monotonic() - began > _AT_ONCE_S:
                 raise
-            child.close()
             child = _Child(self.limits)
             reply = child.ask(request)
         except BaseException:
@@ -163,6 +166,7 @@ class _Child:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._peak_bytes = 0
+        self._first_bytes = 0
         ours, theirs = socket.socketpair()
         self._socket = ours
         with theirs:
@@ -175,7 +179,9 @@ class _Child:
                 cwd="/",
                 start_new_session=True,
             )
-        if self._read(5, time.monotonic() + _START_S) != b"ready":
+        ready = self._read(len(READY) + 8, time.monotonic() + _START_S)
+        self._first_bytes = int.from_bytes(ready[len(READY) :], "big")
+        if not ready.startswith(READY):
             self.close()
             raise ParseFailure("crash", "the process that parses documents does not start")
 
@@ -210,14 +216,28 @@ class _Child:
     def close(self) -> None:
         """End it."""
         self._socket.close()
-        self._process.poll()
+        if self._process.returncode is not None:
+            return
+        # It may be ending by itself; how it does tells what was wrong.
+        deadline = time.monotonic() + _GRACE_S
+        while not self._reap(os.WNOHANG) and time.monotonic() < deadline:
+            time.sleep(0.002)
         if self._process.returncode is None:
-            with suppress(OSError):
-                # It may be ending by itself; how tells what was wrong.
-                with suppress(subprocess.TimeoutExpired):
-                    self._process.wait(0.05)
-                self._process.kill()
-        self._process.wait()
+            self._process.kill()
+            self._reap(0)
+
+    def _reap(self, flags: int) -> bool:
+        """Whether it is gone; notes how, and what memory it held."""
+        try:
+            pid, status, used = os.wait4(self._process.pid, flags)
+        except ChildProcessError:
+            self._process.returncode = 0
+            return True
+        if pid:
+            self._process.returncode = os.waitstatus_to_exitcode(status)
+            most = most_resident(used)
+            self._peak_bytes = most if most > self._first_bytes else self._peak_bytes
+        return bool(pid)
 
     def _read(self, size: int, deadline: float) -> bytes:
         """So many bytes, or fewer if it ended."""
@@ -240,6 +260,8 @@ class _Child:
             return ParseFailure("timeout", f"parsing the file takes over {limits.wall_s:g} seconds")
         if code == -signal.SIGXCPU:
             return ParseFailure("timeout", f"parsing the file takes over {limits.cpu_s} seconds of computing")
+        if self._peak_bytes > _MUCH * limits.memory_bytes:
+            return ParseFailure("memory", f"parsing the file takes over {limits.memory_bytes >> 20} MB of memory")
         return ParseFailure(
             "crash",
             f"the file breaks its parser{f' (signal {-code})' if code and code < 0 else ''}: it is damaged, made to do "

@@ -55,7 +55,7 @@ def add_rows(builder: Builder, rows: Iterable[Sequence[str]], *, compact: bool =
     first = [list(row) for row in islice(iterator, _SAMPLE)]
     place = _header(first)
     for row in first[: place or 0]:
-        builder.record(" | ".join(cell for cell in map(one_line, row) if cell))
+        builder.record(_bare_line(row))
     names = [] if place is None else [one_line(name)[:_LONGEST_NAME] for name in first[place]]
     if compact and names:
         builder.record(" | ".join(names))
@@ -64,8 +64,11 @@ def add_rows(builder: Builder, rows: Iterable[Sequence[str]], *, compact: bool =
     for cells in chain(rest, iterator):
         if len(cells) > _MOST_COLUMNS:
             raise Refused(f"a row has {len(cells)} columns; at most {_MOST_COLUMNS} are read", "too-large")
-        values = [one_line(cell) for cell in cells]
-        builder.record(record_line(names, values) if names else " | ".join(filter(None, values)))
+        builder.record(record_line(names, cells) if names else _bare_line(cells))
+
+
+def _bare_line(cells: Sequence[str]) -> str:
+    return " | ".join(filter(None, map(one_line, filter(None, cells))))
 
 
 def _add_documents(builder: Builder, rows: Iterable[Sequence[str]], columns: Columns) -> None:

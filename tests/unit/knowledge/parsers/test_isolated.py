@@ -152,6 +152,16 @@ def test_a_child_that_held_much_is_not_used_again(misbehaving):
         assert looked(pool)[0] != pid
 
 
+def test_the_memory_of_the_parent_is_not_the_childs(misbehaving, monkeypatch):
+    """What the kernel says of a process begins with the memory of the one that started it."""
+    monkeypatch.setattr(isolated, "_LARGE_BYTES", 100 << 20)
+    ballast = b"1" * (150 << 20)
+    with ParserPool(workers=1) as pool:
+        assert looked(pool)[0] == looked(pool)[0]
+        assert failure(pool, b"kill 11")[0] == "crash"
+    del ballast
+
+
 def test_many_threads_share_few_children(misbehaving):
     found, wrong = [], []
 
