@@ -95,7 +95,7 @@ def token_f1(answer: str, golds: Sequence[str], language: str) -> float:
 def interval(values: Sequence[float], *, seed: int = 7, rounds: int = 1000) -> list[float]:
     """A mean and its 95 % bootstrap interval."""
     if not values:
-        return [math.nan, math.nan, math.nan]
+        return []
     array = np.asarray(values, float)
     chance = np.random.default_rng(seed)
     means = array[chance.integers(0, len(array), (rounds, len(array)))].mean(axis=1)
@@ -105,7 +105,7 @@ def interval(values: Sequence[float], *, seed: int = 7, rounds: int = 1000) -> l
 def share(hits: int, total: int) -> list[float]:
     """A proportion and its 95 % Wilson interval."""
     if not total:
-        return [math.nan, math.nan, math.nan]
+        return []
     z, p = 1.96, hits / total
     middle = (p + z * z / (2 * total)) / (1 + z * z / total)
     half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / (1 + z * z / total)
