@@ -111,8 +111,19 @@ def _english(number: int, street: str, city: str, draw: random.Random) -> str:
     kind = draw.choice("Street St Road Rd Avenue Ave Lane Drive Boulevard Court Terrace Way".split())
     units = ("", f", Apt {draw.randint(1, 99)}", f", Suite {draw.randint(100, 900)}", f" Flat {draw.randint(1, 30)}")
     british = f"{draw.choice(AREAS)}{draw.randint(1, 20)} {draw.randint(1, 9)}{draw.choice(('AB', 'QT', 'LX'))}"
-    code = draw.choice((f"{draw.choice(CODES)} {draw.randint(10000, 99999)}", british))
-    return f"{number} {street} {kind}{draw.choice(units)}" + draw.choice(("", f", {city}", f", {city}, {code}"))
+    province, area = draw.choice(("ON", "BC", "QC")), draw.choice("KMVH")
+    canadian = f"{province} {area}{draw.randint(1, 9)}{draw.choice('ABCX')} {draw.randint(1, 9)}L{draw.randint(1, 9)}"
+    code = draw.choice((f"{draw.choice(CODES)} {draw.randint(10000, 99999)}", british, canadian))
+    tail = draw.choice(("", f", {city}", f", {city}, {code}", f", {city} {british}"))
+    style = draw.random()
+    if style < 0.08:
+        return f"{draw.choice(('PO Box', 'P.O. Box'))} {number}{tail}"
+    if style < 0.14:
+        return f"Flat {draw.randint(1, 40)}, {number} {street} {kind}{tail}"
+    side = draw.choice(("N ", "S ", "West ", "E. ")) if style < 0.22 else ""
+    behind = draw.choice((" East", " West", " N")) if style > 0.95 else ""
+    numbered = draw.choice(("1st", "22nd", "5th", "43rd")) if 0.18 < style < 0.26 else street
+    return f"{number} {side}{numbered} {kind}{behind}{draw.choice(units)}{tail}"
 
 
 def _spanish(number: int, street: str, city: str, draw: random.Random) -> str:

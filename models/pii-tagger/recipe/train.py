@@ -126,9 +126,9 @@ def train(examples: list, epochs: int, seed: int) -> dict[str, list[int]]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=20261121)
-    parser.add_argument("--most", type=int, default=4800, help="features kept")
+    parser.add_argument("--most", type=int, default=4500, help="features kept")
     given = parser.parse_args()
     sets = (
         ("pii-presidio/presidio.jsonl", 6),
@@ -143,7 +143,9 @@ def main() -> None:
     weights = {each: t.packed([t.SCALE * value for value in averaged[each]]) for each in sorted(kept)}
     weights = {each: row for each, row in weights.items() if row != t.packed([0.0] * 5)}
     lines = ",\n".join(f"{json.dumps(each, ensure_ascii=False)}:{json.dumps(row)}" for each, row in weights.items())
-    OUT.write_text('{"weights":{\n' + lines + "\n}}\n", encoding="utf-8")
+    temporary = OUT.with_suffix(".tmp")
+    temporary.write_text('{"weights":{\n' + lines + "\n}}\n", encoding="utf-8")
+    temporary.replace(OUT)
     print(f"{len(weights)} of {len(averaged)} features, {OUT.stat().st_size:,} bytes", file=sys.stderr)
 
 

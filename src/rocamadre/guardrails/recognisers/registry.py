@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rocamadre.guardrails.recognisers import contact, identity, money, person, secrets
+from rocamadre.guardrails.recognisers import announced, contact, identity, money, person, secrets
 from rocamadre.guardrails.recognisers.pattern import Pattern
 
 PATTERNS: tuple[Pattern, ...] = (
@@ -11,6 +11,7 @@ PATTERNS: tuple[Pattern, ...] = (
     *secrets.PATTERNS,
     *identity.PATTERNS,
     *person.PATTERNS,
+    *announced.PATTERNS,
 )
 TAGGED = ("NAME", "ADDRESS")
 """Types that the tagger finds, beside patterns."""

@@ -21,6 +21,7 @@ _FAR = 40
 _SHORT = 100_000
 _ANY = re2.compile(rb"[0-9@=]|://")
 _TAIL = re.compile(r"\[\^[^\]]*\]\{0,\d+\}\$$")
+_RUN = re.compile(rb"[0-9A-Za-z\xc0-\xd6\xd8-\xf6\xf8-\xff]+")
 _JOINTS = frozenset(".,-/")
 
 
@@ -70,7 +71,7 @@ class _Compiled:
                 yield Match(self.pattern.type, start, end, self.pattern.certainty)
                 at = max(end, match.start() + 1)
             else:
-                at = _next_start(data, match.start(), match.end())
+                at = _next_start(data, match.start(), self.pattern.bounded)
 
     def _accepted(self, data: bytes, text: str, start: int, end: int) -> int:
         """Where the value ends; 0 if something does not hold of it."""
@@ -125,13 +126,10 @@ def _ends(text: str, end: int) -> bool:
     return not (behind in ".,-" and text[end - 1].isdigit() and text[end + 1 : end + 2].isdigit())
 
 
-def _next_start(data: bytes, start: int, end: int) -> int:
-    """Behind the first run of letters and digits of a refused match: no value begins within one."""
-    at = start + 1
-    if chr(data[start]).isalnum():
-        while at < end and chr(data[at]).isalnum():
-            at += 1
-    return at
+def _next_start(data: bytes, start: int, bounded: bool) -> int:
+    """Where to go on after a refused match: no bounded value begins within a run of letters and digits."""
+    run = _RUN.match(data, start) if bounded else None
+    return run.end() if run is not None else start + 1
 
 
 def _set_of(expressions: Iterable[str], *, ignore_case: bool) -> re2.Set:
