@@ -31,6 +31,7 @@ import rocamadre.api.bedrock_runtime.converse
 import rocamadre.api.bedrock_runtime.converse_stream
 import rocamadre.api.bedrock_runtime.count_tokens
 import rocamadre.api.bedrock_runtime.invoke_model
+import rocamadre.api.neighbours.aoss.service
 import rocamadre.api.neighbours.iam.service
 import rocamadre.api.neighbours.lambdas.service
 import rocamadre.api.neighbours.logs.service

@@ -26,7 +26,9 @@ def test_every_variable_of_every_client(home):
         "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
         "AWS_ENDPOINT_URL_IAM",
         "AWS_ENDPOINT_URL_LAMBDA",
+        "AWS_ENDPOINT_URL_OPENSEARCHSERVERLESS",
         "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT_URL_S3VECTORS",
         "AWS_ENDPOINT_URL_STS",
         "OPENAI_BASE_URL",
     }
@@ -83,7 +85,7 @@ def test_a_profile_named_in_code_reaches_the_server(home):
     assert found.stdout.split() == [f"{ADDRESS}/bedrock-runtime", "us-east-1"]
 
 
-NAMES = ("bedrock-agent", "s3", "sts", "iam", "lambda", "logs")
+NAMES = ("bedrock-agent", "s3", "sts", "iam", "lambda", "logs", "s3vectors", "opensearchserverless")
 
 
 def endpoints_of(environment):

@@ -110,29 +110,31 @@ def shaped(name: str) -> Shaped:
 def register(name: str, *, is_long: bool = False) -> None:
     """Let a service, all of whose operations are in `ANSWERS`, take its requests."""
     operations = tuple(ANSWERS[name])
-    neighbour(name, operations=operations, named_by=_named, errors=_error, is_long=is_long)(_answer)
+    neighbour(name, operations=operations, named_by=named, errors=shaped_error, is_long=is_long)(answer)
 
 
-def _named(request: NeighbourRequest) -> str:
+def named(request: NeighbourRequest) -> str:
+    """The operation that a request means, or nothing."""
     match = shaped(request.neighbour.name).match(request)
     return match.operation.name if match is not None else ""
 
 
-async def _answer(context: Context, request: NeighbourRequest) -> Reply:
+async def answer(context: Context, request: NeighbourRequest) -> Reply:
+    """Answer a request by the function that is registered for its operation."""
     service = shaped(request.neighbour.name)
     match = service.match(request)
-    answer = ANSWERS[request.neighbour.name].get(match.operation.name) if match is not None else None
-    if match is None or answer is None:
+    known = ANSWERS[request.neighbour.name].get(match.operation.name) if match is not None else None
+    if match is None or known is None:
         raise not_built(request.neighbour.name, match.operation.name if match is not None else "")
     members, unknown = service.read(match, request)
     if unknown:
         context.reply_headers["x-rocamadre-ignored"] = ",".join(unknown[:5]).encode("ascii", "replace").decode()[:200]
     loop = asyncio.get_running_loop()
-    response = await loop.run_in_executor(answer.executor, answer.function, context, members)
+    response = await loop.run_in_executor(known.executor, known.function, context, members)
     return service.write(match.operation, response, context.request_id)
 
 
-def _error(error: RocamadreError, request: NeighbourRequest, request_id: str) -> Reply:
+def shaped_error(error: RocamadreError, request: NeighbourRequest, request_id: str) -> Reply:
     """An error by the code that the operation declares, or else by the service's common one."""
     name = request.neighbour.name
     operation = shaped(name).service.operations.get(request.operation)
