@@ -36,6 +36,9 @@ PATHS = {
     "training": "/training",
     "data": "/training/data?uri=s3://rocamadre-data/datasets/rocks.jsonl",
     "new": "/training/new?training=s3://rocamadre-data/datasets/rocks.jsonl",
+    "knowledge": "/knowledge",
+    "asked": "/knowledge/{base}?ask=How+often+does+the+lamp+turn%3F",
+    "document": "/knowledge/{base}/document?id=s3://documents/lighthouse.md&source={source}&start=0&end=200",
     "jobs": "/jobs",
     "job": "/jobs/{job}",
     "compare": "/training/compare?jobs={job},{other}",
@@ -116,13 +119,39 @@ def use(address: str) -> dict[str, str]:
     said = [{"role": "user", "content": [{"text": "Where did the time go?"}]}]
     traced = runtime.converse(modelId="amazon.nova-lite-v1:0", messages=said, inferenceConfig={"maxTokens": 60})
     trained = [_train(address, name, rate) for name, rate in (("rocks-slowly", "0.0005"), ("rocks-fast", "0.002"))]
+    base, source = _read(address)
     time.sleep(6)
     return {
+        "base": base,
+        "source": source,
         "request": traced["ResponseMetadata"]["RequestId"],
         "other": trained[0]["jobArn"].rpartition("/")[2],
         "job": trained[1]["jobArn"].rpartition("/")[2],
         "tuned": quote(trained[1]["outputModelName"], safe=""),
     }
+
+
+def _read(address: str) -> tuple[str, str]:
+    """A knowledge base of the documents of the examples; its id, and its data source's."""
+    s3, agent = client("s3", address), client("bedrock-agent", address)
+    s3.create_bucket(Bucket="documents")
+    for path in (ROOT / "examples" / "documents").iterdir():
+        s3.put_object(Bucket="documents", Key=path.name, Body=path.read_bytes())
+    models = client("bedrock", address).list_foundation_models(byOutputModality="EMBEDDING")["modelSummaries"]
+    vector = {"embeddingModelArn": min((each["modelArn"] for each in models), key=lambda arn: ("fake" in arn, arn))}
+    base = agent.create_knowledge_base(
+        name="coast",
+        roleArn="arn:aws:iam::123456789012:role/any",
+        knowledgeBaseConfiguration={"type": "VECTOR", "vectorKnowledgeBaseConfiguration": vector},
+    )["knowledgeBase"]["knowledgeBaseId"]
+    bucket = {"type": "S3", "s3Configuration": {"bucketArn": "arn:aws:s3:::documents"}}
+    made = agent.create_data_source(knowledgeBaseId=base, name="documents", dataSourceConfiguration=bucket)
+    place = {"knowledgeBaseId": base, "dataSourceId": made["dataSource"]["dataSourceId"]}
+    job = agent.start_ingestion_job(**place)["ingestionJob"]
+    while job["status"] not in ("COMPLETE", "FAILED"):
+        time.sleep(0.5)
+        job = agent.get_ingestion_job(**place, ingestionJobId=job["ingestionJobId"])["ingestionJob"]
+    return base, place["dataSourceId"]
 
 
 def _train(address: str, name: str, rate: str) -> dict[str, Any]:

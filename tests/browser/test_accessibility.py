@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 PAGES = (
-    "/", "/playground", "/models?aliases=1", "/models/roca-mini", "/training", "/training/new", "/jobs", "/activity",
-    "/activity/calls", "/activity/requests", "/nowhere",
+    "/", "/playground", "/models?aliases=1", "/models/roca-mini", "/training", "/training/new", "/knowledge", "/jobs",
+    "/activity", "/activity/calls", "/activity/requests", "/nowhere",
 )  # fmt: skip
 NARROW = {"width": 390, "height": 844}
 WIDE = {"width": 1280, "height": 900}

@@ -96,6 +96,8 @@ class Platform:
         # Without a signature nothing but the path says which service is meant, and buckets' paths could be anything.
         address = f"{self.address}/s3" if credentials.bearer and service == "s3" else self.address
         client = session.client(service, endpoint_url=address, verify=False, config=config)
+        if service == "bedrock-agent-runtime":
+            client.meta.events.register("before-sign.bedrock-agent-runtime.Retrieve", _explained)
         if credentials.bearer:
             client.meta.events.register(
                 f"before-send.{client.meta.service_model.service_id.hyphenize()}.*",
@@ -254,6 +256,11 @@ def failure_of(error: ClientError | BotoCoreError) -> ApiFailure:
     if isinstance(error, HTTPClientError | NoConnection):
         return ApiFailure(str(error)[:_MESSAGE_LENGTH], code=UNREACHABLE)
     return ApiFailure(str(error)[:_MESSAGE_LENGTH], code=type(error).__name__)
+
+
+def _explained(request: Any, **_: Any) -> None:
+    """Ask for the way of each chunk, which the answer then leads to."""
+    request.headers["x-rocamadre-explain"] = "true"
 
 
 def _reason(error: BaseException) -> str:

@@ -25,7 +25,7 @@ _CHOICES = ("kind", "status", "find", "order")
 _NUMBERS = frozenset({"took"})
 
 KINDS = ("customization", "batch-inference", "openai-batch", "anthropic-batch", "async-invoke", "model-import",
-         "model-copy", "model-pull")  # fmt: skip
+         "model-copy", "model-pull", "kb-ingestion")  # fmt: skip
 """Those that have a name in the catalogs; the server may know more."""
 STATUSES = ("active", "completed", "failed", "stopped")
 
