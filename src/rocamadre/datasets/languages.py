@@ -7,6 +7,7 @@ letters and endings that one language has alone give a little. A text in which t
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 LANGUAGES = ("en", "es", "pt")
 OTHER = "other"
@@ -82,9 +83,10 @@ def detect_language(text: str) -> str:
     if not words:
         return OTHER
     points = dict.fromkeys(_SMALL, 0.0)
-    for word in words:
-        for language, value in _POINTS.get(word, ()):
-            points[language] += value
+    # Counted before they are looked at: texts are detected by the hundred thousand.
+    for word, count in Counter(filter(_POINTS.__contains__, words)).items():
+        for language, value in _POINTS[word]:
+            points[language] += count * value
     if max(points.values()) < max(_LEAST_POINTS * 0.5, _LEAST_SHARE * len(words)):
         return OTHER
     for language, signs in _SIGNS.items():

@@ -30,7 +30,13 @@ _UNSPACED = (
     "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Japanese, Chinese
     "\U00020000-\U0003ffff"
 )
+_UNSPACED_RUN = re.compile(f"[{_UNSPACED}]")
+_SPACED = re.compile(rf"[^\W_](?:[^\W_]|[{re.escape(_MARKS)}])*")
+"""As `_WORD` below, for the many texts without the former."""
 _WORD = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|[^\W_{_UNSPACED}](?:[^\W_{_UNSPACED}]|[{re.escape(_MARKS)}])*")
+_MOST_TERMS = 200_000
+_TERMS: dict[str, dict[str, str]] = {}
+"""By language, the terms of words that texts had: the same ones come again and again."""
 _STEMMERS = {"en": "english", "es": "spanish", "pt": "portuguese"}
 _STEMMING = threading.Lock()
 """A stemmer keeps the word it works on in itself."""
@@ -54,7 +60,7 @@ def _stemmer(language: str) -> snowballstemmer.stemmer:
     return snowballstemmer.stemmer(_STEMMERS[language])
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=10_000)
 def term_of(word: str, language: str) -> str:
     """A word in lower case as a term; empty for a stop word.
 
@@ -91,8 +97,12 @@ def words_of(text: str) -> list[str]:
     >>> words_of("Año 2024: 東京都")
     ['año', '2024', '東京', '京都']
     """
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    plain = plain.lower()
+    if plain.isascii() or not _UNSPACED_RUN.search(plain):
+        return _SPACED.findall(plain)
     words = []
-    for match in _WORD.finditer(unicodedata.normalize("NFKC", text).lower()):
+    for match in _WORD.finditer(plain):
         word = match.group()
         if match["unspaced"] and len(word) > 2:
             words += [word[place : place + 2] for place in range(len(word) - 1)]
@@ -111,4 +121,12 @@ def analyse(text: str, language: str) -> list[str]:
     >>> analyse("The nations of Europe", "en"), analyse("Las naciones de Europa", "es")
     (['nation', 'europ'], ['nacion', 'europ'])
     """
-    return [term for word in words_of(text) if (term := term_of(word, language))]
+    words = words_of(text)
+    known = _TERMS.get(language, {})
+    if len(known) > _MOST_TERMS:
+        known = {}
+    for word in set(words).difference(known):
+        known[word] = term_of(word, language)
+    # Replaced, never emptied: another thread may be reading the one before.
+    _TERMS[language] = known
+    return list(filter(None, map(known.__getitem__, words)))
