@@ -201,6 +201,14 @@ def test_a_strict_finding_is_not_hidden_by_a_longer_one():
     ]
 
 
+def test_what_reaches_beyond_another_mask_is_masked_too():
+    patterns = {"left": "aaa-bbb", "right": "bbb-ccc", "within": "a-b"}
+    config = {
+        "regexesConfig": [{"name": name, "pattern": each, "action": "ANONYMIZE"} for name, each in patterns.items()]
+    }
+    assert masked("x aaa-bbb-ccc y", config) == "x {left}{right} y"
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

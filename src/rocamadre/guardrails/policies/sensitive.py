@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
@@ -123,15 +123,17 @@ def _place(view: Folded, start: int, end: int) -> tuple[int, int]:
 
 
 def _apart(found: list[Finding]) -> list[Finding]:
-    """Findings in order of place, those left out that overlap an earlier or longer one of an action as strict."""
+    """Findings by place, none within one of an action as strict; what reaches beyond such a one is masked too."""
     kept: list[Finding] = []
     reach = {action: 0 for action in Action}
     for finding in sorted(found, key=lambda one: (one.start, -one.end, -_STRICTNESS[one.action])):
-        rivals = [action for action in Action if _STRICTNESS[action] >= _STRICTNESS[finding.action]]
-        if all(reach[action] <= finding.start for action in rivals):
+        taken = max(reach[action] for action in Action if _STRICTNESS[action] >= _STRICTNESS[finding.action])
+        if finding.start < taken < finding.end and finding.action is Action.ANONYMIZE:
+            kept.append(replace(finding, start=taken, match=finding.match[taken - finding.start :]))
+        elif taken <= finding.start:
             kept.append(finding)
-            reach[finding.action] = finding.end
-    return kept
+        reach[finding.action] = max(reach[finding.action], finding.end)
+    return sorted(kept, key=lambda one: one.start)
 
 
 class SensitiveInformation:
