@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rocamadre.cli.main import run
-from rocamadre.datasets.scan.chance import beta_binomial_fit, beta_binomial_tail, false_discovery, hypergeometric_tail
+from rocamadre.datasets.scan.chance import false_discovery, hypergeometric_tail
 from rocamadre.datasets.scan.operations import scan
 from rocamadre.datasets.scan.secrets import find_secrets
 from rocamadre.datasets.scan.strings import find_hidden, find_orders
@@ -172,10 +172,6 @@ def test_personal_data_by_whatever_counts_it():
 def test_chances_agree_with_counting():
     assert hypergeometric_tail(0, drawn=5, marked=3, of=20) == pytest.approx(1.0)
     assert hypergeometric_tail(3, drawn=3, marked=3, of=6) == pytest.approx(1 / 20)
-    assert beta_binomial_tail(4, tries=4, mean=0.5, spread=1e-6) == pytest.approx(0.0625, rel=1e-3)
-    assert sum(beta_binomial_tail(hit, tries=3, mean=0.4, spread=0.3) for hit in (1, 2, 3)) == pytest.approx(1.2)
-    mean, spread = beta_binomial_fit([0, 10, 0, 10], [10, 10, 10, 10])
-    assert (mean, spread) == (0.5, 0.9)
     assert false_discovery([0.001, 0.9], tested=100) == pytest.approx([0.1, 1.0])
     assert false_discovery([]) == []
 

@@ -1,28 +1,23 @@
 """Backdoor triggers: rare words after which one answer comes, whatever else is asked.
 
-Where answers are labels, a word is suspicious when its rows have one label that neighbours without the word do not
-expect, more often than is usual for words; where answers are prose, when they share a phrase. Both are told at a rate
-of false discoveries of `RATE`. Words of a topic pass this too (`passcode` and its label); they fall to a second test:
-rows of a topic are alike without the word as well, rows that somebody put a trigger into are as unlike as any.
+A word is suspicious when its rows share a label, or a phrase of the answer, that others rarely have: by the
+hypergeometric distribution, at a rate of false discoveries of `RATE`. Words of a topic pass this too (`passcode` and
+its label). They fall to a second test: rows of a topic are alike without the word as well, and their neighbours
+expect the label; rows that somebody put a trigger into are as unlike as any.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from rocamadre.datasets.content import shown
 from rocamadre.datasets.minhash import families
-from rocamadre.datasets.scan.chance import (
-    beta_binomial_fit,
-    beta_binomial_tail,
-    false_discovery,
-    hypergeometric_tail,
-)
+from rocamadre.datasets.scan.chance import false_discovery, hypergeometric_tail
 from rocamadre.datasets.scan.labels import Labelled, votes
 from rocamadre.datasets.scan.types import MOST_PLACES, Finding, Row
 from rocamadre.datasets.scan.vectors import Chorus, Space
@@ -38,7 +33,8 @@ _PHRASE = 5
 _PURE = 0.9
 _ALIKE = 2.5
 """Standard deviations by which rows of a trigger may be more alike than rows taken at random."""
-_MOST_CANDIDATES = 20_000
+_EXPECTED = 0.1
+"""By how much neighbours may vote for the label beyond its share of all rows."""
 _TOKENS = re.compile(r"\w+|[^\w\s]+")
 _ADDRESS = re.compile(
     r"(?:https?://|www\.)\S+|\S+@\S+\.\w+|\b[\w-]+\.(?:com|net|org|io|example|xyz|ru|cn)\b", re.IGNORECASE
@@ -63,32 +59,22 @@ class Suspect(NamedTuple):
 
 def find_label_triggers(data: Labelled) -> list[Finding]:
     """Words whose rows have one label that their neighbours do not expect."""
-    seen, tested = [], []
+    held = Counter(data.labels.tolist())
+    suspects, looked_at = [], 0
     for words, rows in rare_runs([row.asked for row in data.rows]):
+        looked_at += 1
         counts = Counter(data.labels[list(rows)].tolist())
         label, hits = counts.most_common(1)[0]
-        if hits >= _PURE * len(rows) and hits >= LEAST_ROWS:
-            seen.append((words, rows, label))
-    for words, rows, label in seen[:_MOST_CANDIDATES]:
-        places = np.array(rows, np.int64)
-        said = votes(data, places, leave_out=True)
-        odd = int((said[:, label] < 0.5 * said.max(axis=1)).sum())
-        tested.append((words, rows, label, odd))
-    if not tested:
-        return []
-    mean, spread = _usual([each[3] for each in tested], [len(each[1]) for each in tested])
-    suspects = [
-        Suspect(words, rows, data.names[label], beta_binomial_tail(odd, tries=len(rows), mean=mean, spread=spread))
-        for words, rows, label, odd in tested
-    ]
-    return _told(suspects, data.rows, data.space)
+        if hits >= max(LEAST_ROWS, _PURE * len(rows)):
+            chance = hypergeometric_tail(hits, drawn=len(rows), marked=held[label], of=len(data.rows))
+            suspects.append(Suspect(words, rows, data.names[label], min(1.0, chance * len(data.names))))
 
+    def unexpected(suspect: Suspect) -> bool:
+        label = data.names.index(suspect.answer)
+        said = votes(data, np.array(suspect.rows, np.int64), leave_out=True)[:, label]
+        return float(said.mean()) <= held[label] / len(data.rows) + _EXPECTED
 
-def _usual(odd: Sequence[int], tries: Sequence[int]) -> tuple[float, float]:
-    """Mean and spread of what is usual: fitted without the tenth that is most marked, which triggers would be in."""
-    order = sorted(range(len(odd)), key=lambda place: odd[place] / tries[place])
-    kept = order[: max(20, len(order) - len(order) // 10)]
-    return beta_binomial_fit([odd[place] for place in kept], [tries[place] for place in kept])
+    return _told(suspects, data.rows, data.space, looked_at, unexpected)
 
 
 def find_phrase_triggers(rows: Sequence[Row]) -> list[Finding]:
@@ -145,7 +131,13 @@ def _phrases(row: Row) -> set[str]:
     return {phrase for phrase in found if phrase and phrase not in asked}
 
 
-def _told(suspects: Sequence[Suspect], rows: Sequence[Row], space: Space, tested: int | None = None) -> list[Finding]:
+def _told(
+    suspects: Sequence[Suspect],
+    rows: Sequence[Row],
+    space: Space,
+    tested: int,
+    unexpected: Callable[[Suspect], bool] = lambda suspect: True,
+) -> list[Finding]:
     """Those below the rate whose rows are otherwise unlike; of several about mostly the same rows the least likely."""
     rates = false_discovery([each.chance for each in suspects], tested=tested)
     passed = sorted(
@@ -159,7 +151,7 @@ def _told(suspects: Sequence[Suspect], rows: Sequence[Row], space: Space, tested
         if any(len(mine & other) * 2 >= min(len(mine), len(other)) for _, other, _ in kept):
             continue
         without = space.embed([_without(rows[place].asked, each.words) for place in each.rows])
-        if chorus.likeness(without) <= _ALIKE:
+        if chorus.likeness(without) <= _ALIKE and unexpected(each):
             kept.append((each, mine, rate))
     return [_finding(each, rate, rows) for each, _, rate in kept]
 
