@@ -10,8 +10,8 @@ from rocamadre.knowledge.chunkers.registry import CountTokens
 _PROBE = (
     "The house by the river is green, la casa del río es verde. A casa é verde: 'tis so!  Two  spaces,\ttabs\tand\n"
     "lines.\n\nParagraphs -- of U.S.A. (1,234.56) “quotes” don't l'eau; e-mail a@b.org http://x.org/?q=1&r=2 #tag C++\n"
-    "\r\n- item\n* item\n1. one\n| a | b |\nÄÖü ñandú coração e\u0301te\u0301 naïve İstanbul straße\u00a0hard\u2003wide\u2028"
-    "line soft\u00adhyphen zero\u200bwidth 👍🏽 👩‍👧 🇪🇸 中文句子。日本語 한국어 العربية हिन्दी ไทย "
+    "\r\n- item\n* item\n1. one\n| a | b |\nÄÖü ñandú coração e\u0301te\u0301 naïve İstanbul straße\u00a0hard"
+    "\u2003wide\u2028line soft\u00adhyphen zero\u200bwidth 👍🏽 👩‍👧 🇪🇸 中文句子。日本語 한국어 العربية हिन्दी ไทย "
     "ABC123def __init__ x=y+z; <b>bold</b> &amp; \\\\ ... … !!! "
     "½ ² ﬁ １２ ① ℃ ~ ` ^ $5 €6 100% 3/4 12:30 2024-01-02 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa Donaudampfschifffahrt"
 )

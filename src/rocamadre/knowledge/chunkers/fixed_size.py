@@ -10,11 +10,12 @@ from rocamadre.knowledge.chunkers.windows import windows
 from rocamadre.knowledge.parsers.parsed import Parsed
 
 _FULL = 0.85
+_HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class FixedSize:
-    """Pieces of at most `max_tokens`, full but for a last part in which a sentence ends. Words stay whole.
+    """Pieces of at most `max_tokens`, full but for a last part in which a sentence ends. Words and rows stay whole.
 
     Attributes:
         max_tokens: At least 1.
@@ -38,6 +39,6 @@ class FixedSize:
                 last,
                 most=self.max_tokens,
                 overlap=overlap,
-                ends=((measured.units, _FULL),),
+                ends=((measured.rows[1], _HALF), (measured.units, _FULL)),
             )
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -90,6 +91,18 @@ class Measured:
         kept = [start for start in kept if start not in after]
         kept += self._section_starts
         return self.word_at(kept)
+
+    @cached_property
+    def rows(self) -> tuple[Positions, Positions]:
+        """The words at which rows of tables and of data begin and end, in order."""
+        text = self.text
+        spans = [(record.start, record.end) for record in self.parsed.records]
+        for table in self.parsed.tables:
+            begins = [*_rows(text, table.start, table.end, table.header), table.end]
+            spans += pairwise(begins)
+        spans.sort()
+        found = np.searchsorted(self.starts, np.array(spans, np.int64).reshape(-1, 2))
+        return found[:, 0], found[:, 1]
 
     @cached_property
     def sections(self) -> Positions:

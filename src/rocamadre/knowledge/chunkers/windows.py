@@ -29,7 +29,8 @@ def windows(
         overlap: Tokens at its end that a window shares with the next; at most so many.
         ends: Where a window should rather end, best first, each with the least part of `most` that the window must
             have by then; where none of them serves, it ends at the last word that has room.
-        begins: Where a window that overlaps may begin; None for any word.
+        begins: Where a window that overlaps may begin; None for any word, but within a row of a table or of data
+            only if the row is larger than a window.
 
     Yields:
         Ranges in order; each word is in one of them at least, and none has more than `most` tokens unless it is a
@@ -81,6 +82,9 @@ def _next(measured: Measured, stop: int, overlap: int, begins: Positions | None)
         return stop
     first = measured.reach_back(stop, overlap)
     if begins is None:
-        return first
+        starts, stops = measured.rows
+        place = int(np.searchsorted(starts, first, side="right")) - 1
+        within = place >= 0 and starts[place] < first < stops[place] <= stop
+        return int(stops[place]) if within else first
     place = int(np.searchsorted(begins, first, side="left"))
     return min(stop, int(begins[place])) if place < len(begins) else stop

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from xml.parsers.expat import ExpatError
 
 from rocamadre.documents.types import Limits
-from rocamadre.knowledge.parsers.parsed import Parsed
+from rocamadre.knowledge.parsers.parsed import Parsed, ParseFailure
+
+_BY_RECORD = "RECORD_BASED_STRUCTURE_METADATA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,36 @@ class Columns:
     content: str
     included: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
+
+
+def columns_of(configuration: Mapping[str, Any]) -> Columns:
+    """What the `documentStructureConfiguration` of a CSV file's sidecar says.
+
+    Raises:
+        ParseFailure: `bad-metadata`, it is of another form.
+
+    >>> columns_of({"type": "RECORD_BASED_STRUCTURE_METADATA", "recordBasedStructureMetadata": {
+    ...     "contentFields": [{"fieldName": "text"}],
+    ...     "metadataFieldsSpecification": {"fieldsToInclude": [{"fieldName": "year"}]}}})
+    Columns(content='text', included=('year',), excluded=())
+    """
+    if configuration.get("type") != _BY_RECORD:
+        raise ParseFailure("bad-metadata", f"documentStructureConfiguration has another type than {_BY_RECORD}")
+    found = configuration.get("recordBasedStructureMetadata")
+    found = found if isinstance(found, Mapping) else {}
+    content = _field_names(found.get("contentFields"))
+    if len(content) != 1:
+        raise ParseFailure("bad-metadata", f"contentFields names {len(content)} fields; it names exactly one")
+    chosen = found.get("metadataFieldsSpecification")
+    chosen = chosen if isinstance(chosen, Mapping) else {}
+    included, excluded = (_field_names(chosen.get(name)) for name in ("fieldsToInclude", "fieldsToExclude"))
+    return Columns(content[0], included, excluded)
+
+
+def _field_names(fields: Any) -> tuple[str, ...]:
+    if not isinstance(fields, Sequence) or isinstance(fields, str):
+        return ()
+    return tuple(str(each["fieldName"]) for each in fields if isinstance(each, Mapping) and each.get("fieldName"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,6 +251,16 @@ def test_tables_are_cut_between_rows():
     assert "| city 0 " in pieces[0].text
 
 
+def test_overlap_repeats_whole_rows():
+    lines = [f"Name: city {n}; Count: {n}" for n in range(30)]
+    starts = [sum(len(line) + 1 for line in lines[:place]) for place in range(30)]
+    records = tuple(Record(start, start + len(line), {}) for start, line in zip(starts, lines, strict=True))
+    pieces = cut(Parsed("\n".join(lines), records=records), "FIXED_SIZE", maxTokens=23, overlapPercentage=30)
+    assert all(piece.start in starts for piece in pieces)
+    assert [len(piece.text.split("\n")) for piece in pieces[:-1]] == [4] * (len(pieces) - 1)
+    assert pieces[1].text.split("\n")[0] == pieces[0].text.split("\n")[-1]
+
+
 def test_rows_with_metadata_are_never_mixed():
     lines = [f"Row {n} says this. And that." for n in range(5)]
     text = "\n".join(lines)

@@ -11,11 +11,11 @@ from rocamadre.documents.pieces import Refused
 from rocamadre.documents.types import Limits
 from rocamadre.knowledge.parsers.child import Request, file_of, parse
 from rocamadre.knowledge.parsers.encodings import decode
-from rocamadre.knowledge.parsers.file import Columns
+from rocamadre.knowledge.parsers.file import Columns, columns_of
 from rocamadre.knowledge.parsers.formats import format_of
 from rocamadre.knowledge.parsers.images import dimensions
 from rocamadre.knowledge.parsers.isolated import KNOWLEDGE_LIMITS
-from rocamadre.knowledge.parsers.parsed import Parsed, Places
+from rocamadre.knowledge.parsers.parsed import Parsed, ParseFailure, Places
 from rocamadre.testing.documents import make_docx, make_package, make_pdf, make_xlsx, paragraph, row, table
 from rocamadre.testing.slides import make_pptx, slide
 
@@ -156,6 +156,19 @@ def test_csv_with_columns_told_apart():
     assert records(found) == ["The first one.", "The second."]
     assert [dict(each.metadata) for each in found.records] == [{"id": "1", "year": "2024"}, {"id": "2", "year": "2023"}]
     assert refused(data, "a.csv", columns=Columns("body"))[0] == "bad-metadata"
+
+
+def test_columns_of_a_sidecar():
+    fields = {
+        "contentFields": [{"fieldName": "a"}],
+        "metadataFieldsSpecification": {"fieldsToExclude": [{"fieldName": "b"}]},
+    }
+    given = {"type": "RECORD_BASED_STRUCTURE_METADATA", "recordBasedStructureMetadata": fields}
+    assert columns_of(given) == Columns("a", (), ("b",))
+    for broken in ({}, {"type": "X"}, {**given, "recordBasedStructureMetadata": {"contentFields": []}}):
+        with pytest.raises(ParseFailure) as caught:
+            columns_of(broken)
+        assert caught.value.reason == "bad-metadata"
 
 
 def test_json():
