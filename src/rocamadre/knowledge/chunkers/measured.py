@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,9 @@ _PARAGRAPH = re.compile(r"\n[^\S\n]*+\n\s*+")
 _SPACES = np.array([code for code in range(0x3001) if chr(code).isspace()], np.uint32)
 _BLOCK = 1 << 20
 _LONGEST_WORD = 64
+_MOST_KNOWN = 200_000
+_KNOWN: WeakKeyDictionary[CountTokens, dict[str, int]] = WeakKeyDictionary()
+"""Words and their tokens by what counts them: the same words come in every document."""
 _CUT = 16
 
 
@@ -162,7 +166,7 @@ class Measured:
     def _measure(self) -> tuple[Positions, Positions, Positions]:
         """Starts, ends and costs of the words: runs of characters that are not white space, long ones in parts."""
         starts, ends = _runs(self.text)
-        costs = np.fromiter(self._costs(), np.int64, len(starts))
+        costs = self._costs(len(starts))
         large = np.flatnonzero((ends - starts > _LONGEST_WORD) | (costs > self.limit))
         if not len(large):
             return starts, ends, costs
@@ -178,9 +182,10 @@ class Measured:
         first, last, cost = map(np.concatenate, columns)
         return first, last, cost
 
-    def _costs(self) -> Iterator[int]:
+    def _costs(self, count: int) -> Positions:
         """The tokens of each word, each different one counted once; in blocks, since words are many small objects."""
-        known: dict[str, int] = {}
+        known = _KNOWN.get(self._count, {})
+        blocks: list[Positions] = [np.empty(0, np.int64)]
         begun = 0
         while begun < len(self.text):
             gap = _SPACE.search(self.text, begun + _BLOCK)
@@ -188,10 +193,15 @@ class Measured:
             words = self.text[begun:stop].split()
             for word in set(words).difference(known):
                 known[word] = self._cost(word) if len(word) <= _LONGEST_WORD else 0
-            yield from map(known.__getitem__, words)
+            blocks.append(np.fromiter(map(known.__getitem__, words), np.int64, len(words)))
             begun = stop
-            if len(known) > _BLOCK:
-                known.clear()
+            if len(known) > _MOST_KNOWN:
+                known = {}
+        # Replaced, never emptied: another thread may be reading the one before.
+        _KNOWN[self._count] = known
+        found = np.concatenate(blocks)
+        assert len(found) == count
+        return found
 
     def _cost(self, word: str) -> int:
         return self._count(self._before + word) - self._marks

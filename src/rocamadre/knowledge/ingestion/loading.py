@@ -11,6 +11,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import NamedTuple, TypeAlias
@@ -40,6 +41,8 @@ class Limits:
         request: Texts that the embedder gets at a time.
         requests: That it has at a time: the one it works on, and the next.
         written: Documents of one transaction, at most.
+        together: Chunks of one transaction that are worth waiting for, as long as `wait_s`.
+        wait_s: How long a document waits for others to be written with it.
     """
 
     threads: int = 2
@@ -48,6 +51,8 @@ class Limits:
     request: int = 64
     requests: int = 3
     written: int = 256
+    together: int = 1024
+    wait_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +208,18 @@ class _Loading:
                 await self.changed.wait_for(lambda: bool(self.ready) or self.ended)
             if not self.ready:
                 return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.limits.wait_s), self.changed:
+                    await self.changed.wait_for(self._worth_writing)
             part, self.ready = self.ready[: self.limits.written], self.ready[self.limits.written :]
             await asyncio.to_thread(self.steps.write, part)
             self.chunks -= sum(each.weight for each in part)
             await self._notify()
+
+    def _worth_writing(self) -> bool:
+        """A transaction costs as much as a good many chunks; but nobody waits for what is not coming."""
+        weight = sum(each.weight for each in self.ready)
+        return self.ended or self.stopped or weight >= min(self.limits.together, self.limits.chunks // 2)
 
     async def _notify(self) -> None:
         async with self.changed:

@@ -33,6 +33,9 @@ Transform: TypeAlias = Callable[[Parsed, Sequence[Piece], str, Mapping[str, Valu
 """Parsed document, its pieces, its id and its attributes to other pieces. Raises `SourceFailure` for this document."""
 
 _PIECE = 1 << 20
+_ENOUGH = 600
+_MUCH = 4000
+"""Characters that tell the language of a chunk, and of a document."""
 _STILL = "; the version that was indexed before is still searched"
 
 
@@ -171,7 +174,7 @@ class Preparer:
             "chunks": sum(piece.searched for piece in pieces),
             "media_type": parsed.media_type,
             "size_bytes": content.stat().st_size if isinstance(content, Path) else len(content),
-            "language": detect(text[:4000]),
+            "language": detect(text[:_MUCH]),
         }
         if parsed.title:
             facts["title"] = parsed.title[:200]
@@ -196,7 +199,7 @@ class Preparer:
             taken.add(made)
             ids.append(made)
         base: dict[str, Any] = {SOURCE_URI: document, DATA_SOURCE_ID: self.data_source, **attributes}
-        language = detect(text)
+        language = detect(text[:_MUCH])
         names = names_of(text) if self.enrich else []
         chunks = []
         for place, piece in enumerate(pieces):
@@ -205,7 +208,7 @@ class Preparer:
                 metadata |= described(piece.text, names)
             if piece.page is not None:
                 metadata[PAGE_NUMBER] = piece.page
-            spoken = (detect(piece.text) or language) if piece.searched else ""
+            spoken = (detect(piece.text[:_ENOUGH]) or language) if piece.searched else ""
             chunks.append(
                 Chunk(
                     id=ids[place],
