@@ -292,6 +292,40 @@ def _methods_table(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _kb_scale(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    rows = []
+    for size in figures["sizes"]:
+        count = f"{size['chunks']:,} chunks"
+        for name, what in (("vector", "nearest vectors"), ("terms", "best words")):
+            asked = {kind: size[f"{name}_{kind}"] for kind in ("everything", "half", "tenth", "hundredth")}
+            times = ", ".join(f"{each['p50_ms']:.1f} / {each['p99_ms']:.1f}" for each in asked.values())
+            rows.append(
+                (f"{count}, {what}: p50 / p99 in ms, all and with filters that leave 1/2, 1/10, 1/100", times, "30")
+            )
+            if name == "vector":
+                recall = ", ".join(f"{each['recall']:.3f}" for each in asked.values())
+                rows.append((f"{count}, recall@10 against comparing all, the same", recall, "0.98"))
+        rows += [
+            (f"{count}, first answer after opening", f"{size['first_answer_s']:.2f} s", "1 s"),
+            (f"{count}, written", f"{size['chunks_per_s']:,.0f} chunks/s in {size['build_s']:,.0f} s", ""),
+            (f"{count}, memory and disk", f"{size['memory_mb']:.0f} MB, {size['disk_mb']:,.0f} MB", ""),
+        ]
+        for name, what in (("sqlite_vec_exact", "sqlite-vec, nearest vectors"), ("fts5", "FTS5, best words")):
+            if "beside" in size:
+                each = size["beside"][name]
+                rows.append((f"{count}, beside it {what}", f"{each['p50_ms']:.1f} / {each['p99_ms']:.1f} ms", ""))
+    ahead = figures["projected_to_1000000"]
+    rows.append(
+        (
+            "1,000,000 chunks by the line through both sizes: vectors and words p50, first answer, memory, disk",
+            f"{ahead['vector_everything_p50_ms']:.0f} ms, {ahead['terms_everything_p50_ms']:.0f} ms, "
+            f"{ahead['first_answer_s']:.1f} s, {ahead['memory_mb']:.0f} MB, {ahead['disk_mb'] / 1000:.1f} GB",
+            "",
+        )
+    )
+    return rows
+
+
 def _losses(figures: dict[str, Any]) -> dict[str, float]:
     return dict(figures["methods"]["LoRA"]["validation_loss"])
 
@@ -321,6 +355,7 @@ SECTIONS = {
     "tools": _tools,
     "batch": _batch,
     "s3": _s3,
+    "kb_scale": _kb_scale,
     "soak": _soak,
     "fuzz": _fuzz,
     "tasks": _tasks,

@@ -31,7 +31,7 @@ class Exchange:
         stream: The body as it arrives, for an endpoint that streams.
         match: The Bedrock operation, once found.
         route: The plain endpoint, where the path is one's.
-        neighbour: The request as S3, STS, IAM, Lambda or Logs see it, where it is one of theirs; then none of `match`,
+        neighbour: The request as S3, STS and the like see it, where it is one of theirs; then none of `match`,
             `route` and `handler` is set.
         handler: Set with `match` for the operations that exist here.
         asker: Whose job asks, where the request came over the internal socket.

@@ -23,7 +23,7 @@ from rocamadre.server.exchange import Exchange, Next
 
 
 async def find_neighbour(exchange: Exchange, after: Next) -> Reply:
-    """Settle whether S3, STS, IAM, Lambda or Logs are meant, and leave the body unread for one that streams."""
+    """Settle whether one of them is meant, and leave the body unread for one that streams."""
     found = find(exchange.raw_path, exchange.query, exchange.headers.get("authorization", ""))
     if found is None:
         foreign = foreign_service(exchange.headers.get("authorization", ""))

@@ -19,7 +19,7 @@ class Opener(Protocol):
 
 
 VECTOR_STORES: Registry[Opener] = Registry(
-    "vector store",
+    "vector_store",
     {
         "sqlite": "rocamadre.store.vectors.sqlite:open_sqlite",
         "pgvector": "rocamadre.store.vectors.pgvector:open_pgvector",
