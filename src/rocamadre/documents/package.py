@@ -53,7 +53,10 @@ class Element:
 
     def child(self, tag: str) -> Element | None:
         """The first child of this tag."""
-        return next((each for each in self.children if each.tag == tag), None)
+        for each in self.children:
+            if each.tag == tag:
+                return each
+        return None
 
     def value(self, tag: str, attribute: str = "w:val") -> str | None:
         """An attribute of the first child of this tag."""
@@ -208,7 +211,7 @@ class _Builder:
         self._depth += 1
         if self._depth > _MOST_DEPTH:
             raise Refused(f"the {self._format} document is nested too deeply", "nested-too-deeply")
-        tag = self._tag(name)
+        tag = self._tags.get(name) or self._tag(name)
         if self._depth == 1 and self._root and tag != self._root:
             raise Refused(f"the document is damaged, or no {self._format} file: its main part is no {self._root}")
         if self._skip or tag in self._skipped:

@@ -80,7 +80,7 @@ def sentences(text: str, *, most: int | None = None) -> list[Span]:
 
     >>> [a, b] = sentences("El Sr. Ruiz llegó a las 3.30 p. m. de EE. UU. ¿Qué hizo?")
     >>> (b.start, b.end)
-    (47, 57)
+    (46, 56)
     """
     found: list[Span] = []
     first = _FIRST_HEADING.match(text)

@@ -12,6 +12,7 @@ from rocamadre.knowledge.parsers.parsed import Heading, Page, Parsed, Record, Ta
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LARGE_TABLE = 30
 _MOST_MARKS = 200_000
+_NOTHING: Mapping[str, Any] = {}
 
 
 def cleaned(text: str) -> str:
@@ -117,12 +118,13 @@ class Builder:
 
     def record(self, text: str, metadata: Mapping[str, Any] | None = None) -> None:
         """A line, or several, that should stay together."""
-        text = text.strip()
-        if text:
-            self.gap(1)
-            start = self.length
-            self.add(text)
-            self.records.append(Record(start, self.length, metadata or {}))
+        text = cleaned(text.strip())
+        if not text:
+            return
+        apart = self.length > 0 and self._end[-1] != "\n"
+        start = self.length + apart
+        self.add(f"\n{text}" if apart else text)
+        self.records.append(Record(start, self.length, metadata or _NOTHING))
 
     def begin_page(self, number: int) -> None:
         """What follows is on this page; ends the one before."""
@@ -189,7 +191,11 @@ def record_line(names: Sequence[str], values: Sequence[str]) -> str:
     >>> record_line(["Country", "Capital"], ["España", "Madrid"])
     'Country: España; Capital: Madrid'
     """
-    # Rows of spreadsheets may be thousands of empty cells wide.
-    filled = [(place, one_line(value)) for place, value in enumerate(values) if value]
-    pairs = ((names[place] if place < len(names) else "", value) for place, value in filled if value)
-    return "; ".join(f"{name}: {value}" if name else value for name, value in pairs)
+    found = []
+    for place, value in enumerate(values):
+        if value:  # Rows of spreadsheets may be thousands of empty cells wide.
+            words = " ".join(value.split())
+            name = names[place] if place < len(names) else ""
+            if words:
+                found.append(f"{name}: {words}" if name else words)
+    return "; ".join(found)

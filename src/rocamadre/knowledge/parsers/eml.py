@@ -18,6 +18,7 @@ from rocamadre.knowledge.parsers.parsed import Parsed
 
 _SHOWN = ("From", "To", "Cc", "Date")
 _LONGEST_HEADER = 2000
+_MOST_HEADER_BYTES = 262_144
 _MOST_PARTS = 500
 _DEEPEST = 3
 _WORD = re.compile(r"=\?[^?\s]{1,50}\?[BbQq]\?[^?\s]{0,1000}\?=")
@@ -30,6 +31,9 @@ def parse_eml(file: File, *, depth: int = 0) -> Parsed:
         file: The message.
         depth: In how many other messages it is.
     """
+    head = min((at for at in (file.data.find(b"\n\n"), file.data.find(b"\n\r\n")) if at >= 0), default=len(file.data))
+    if head > _MOST_HEADER_BYTES:
+        raise Refused(f"the message has {head} bytes of headers; at most {_MOST_HEADER_BYTES} are read", "too-large")
     message = BytesParser().parsebytes(file.data)
     if not message.keys():
         raise Refused("the file is damaged, or no mail message: it has no headers")
