@@ -16,6 +16,9 @@ _WORDS = re.compile(r"[^\W\d_]+")
 _MOST_LETTERS = 20_000
 _LEAST_SHARE = 0.08
 _LEAST_POINTS = 1.0
+_CLEAR_POINTS = 12.0
+_CLEAR = 2.0
+"""A language with so many points, and so many times those of the next, is it without a look at the letters."""
 
 _SMALL = {
     "en": "the of and to in is that it was for on are as with his they be at one have this from or had by not but "
@@ -89,7 +92,13 @@ def detect_language(text: str) -> str:
             points[language] += count * value
     if max(points.values()) < max(_LEAST_POINTS * 0.5, _LEAST_SHARE * len(words)):
         return OTHER
-    for language, signs in _SIGNS.items():
-        points[language] += 0.5 * sum(text.count(sign) for sign in signs)
+    second, first = sorted(points.values())[-2:]
+    if first < _CLEAR_POINTS or first < _CLEAR * second:  # Else no sign can change anything, in practice.
+        _add_signs(text, points)
     best = max(points, key=lambda language: points[language])
     return best if best in LANGUAGES and points[best] >= _LEAST_POINTS else OTHER
+
+
+def _add_signs(text: str, points: dict[str, float]) -> None:
+    for language, signs in _SIGNS.items():
+        points[language] += 0.5 * sum(text.count(sign) for sign in signs)
