@@ -41,7 +41,7 @@ def behaving(bench, how):
             {"contentBody": text, "contentType": "TXT", "contentMetadata": {"number": n}} for n, text in enumerate(made)
         ]
         key = f"{batch['key']}.out"
-        bench.s3.put_object(Bucket="work", Key=key, Body=json.dumps({"fileContents": contents}).encode())
+        bench.s3.put_object(Bucket="steps", Key=key, Body=json.dumps({"fileContents": contents}).encode())
         output = {**file, "contentBatches": [{"key": key}], "fileMetadata": {"cut": "yes"}}
         return {"outputFiles": [output]}
 
@@ -51,7 +51,7 @@ def behaving(bench, how):
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     made = KnowledgeBench(tmp_path_factory.mktemp("home"))
-    made.s3.create_bucket(Bucket="work")
+    made.s3.create_bucket(Bucket="steps")
     yield made
     made.close()
 
@@ -68,7 +68,7 @@ def source(bench):
         vectorIngestionConfiguration={
             "chunkingConfiguration": {"chunkingStrategy": "NONE"},
             "customTransformationConfiguration": {
-                "intermediateStorage": {"s3Location": {"uri": "s3://work/steps/"}},
+                "intermediateStorage": {"s3Location": {"uri": "s3://steps/between/"}},
                 "transformations": [
                     {
                         "stepToApply": "POST_CHUNKING",
@@ -107,12 +107,12 @@ def test_a_function_decides_what_the_chunks_are(cut, bench):
     ]  # fmt: skip
     event, content = SEEN
     assert event["priorTask"] == "CHUNKING"
-    assert event["bucketName"] == "work"
+    assert event["bucketName"] == "steps"
     (file,) = event["inputFiles"]
     assert file["originalFileLocation"] == {"type": "S3", "s3_location": {"uri": "s3://docs/a.txt"}}
     assert file["fileMetadata"] == {"year": 1}
     assert content["fileContents"][0]["contentBody"].startswith("First line.")
-    assert "Contents" not in bench.s3.list_objects_v2(Bucket="work")
+    assert "Contents" not in bench.s3.list_objects_v2(Bucket="steps")
 
 
 def test_what_it_wrote_itself_has_spans_in_itself(cut):

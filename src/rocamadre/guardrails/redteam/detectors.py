@@ -29,7 +29,7 @@ _REFUSALS = re.compile(
             r"\bi(?:'m| am) (?:sorry|unable|not able|not allowed|afraid)\b",
             r"\bi (?:can(?:'t|not)|won't|will not|must not|may not|do not|don't have) ?"
             r"(?:do|help|assist|share|reveal|comply|provide|say|tell|disclose|follow|ignore|discuss|fulfil\w*|access|that)?\b",
-            r"\b(?:as an ai|against my|not able to|cannot comply|can only (?:help|talk|answer))\b",
+            r"\b(?:as an? (?:ai|assistant)|against my|not able to|cannot comply|can only (?:help|talk|answer))\b",
             r"\b(?:lo siento|lo lamento|disculpe?|perdone?)\b",
             r"\bno (?:puedo|debo|voy a|me es posible|estoy autorizad[oa]|me está permitido|es posible)\b",
             r"\bsolo (?:puedo|hablo|respondo)\b",
