@@ -15,6 +15,7 @@ from rocamadre.knowledge.sql.writing import (
     Place,
     Query,
     alike,
+    display_of,
     literal,
     name_of,
     number_literal,
@@ -58,7 +59,7 @@ class Draft(Query):
         if named:
             return named
         votes: dict[str, float] = {}
-        shown = {(name, self._display(name).column) for name in (table.name for table in self.schema.tables)}
+        shown = {(name, display_of(self.schema, name).column) for name in (table.name for table in self.schema.tables)}
         for mention in self.mentions:
             best: dict[str, float] = {}
             for meaning in mention.meanings:
@@ -125,7 +126,9 @@ class Draft(Query):
 
     def _pointless(self, meaning: Meaning, index: int) -> bool:
         """Whether rows would be looked up by the name that is asked for: `rivers in Colorado`, not `Colorado river`."""
-        if meaning.table != self.tables[0] or Place(meaning.table, meaning.column) != self._display(meaning.table):
+        if meaning.table != self.tables[0] or Place(meaning.table, meaning.column) != display_of(
+            self.schema, meaning.table
+        ):
             return False
         beside = [
             each
@@ -202,7 +205,7 @@ class Draft(Query):
         if first is None or index == 0:
             return False
         self._need(table)
-        self.group = self._display(first)
+        self.group = display_of(self.schema, first)
         self.having = f"COUNT(*) {sign} {number_literal(mention.text)}"
         used |= {index, following}
         return True
@@ -338,7 +341,7 @@ class Draft(Query):
             self.group = Place(meaning.table, meaning.column)
             self._need(meaning.table)
         elif mention.sort == "table":
-            self.group = self._display(mention.meanings[0].table)
+            self.group = display_of(self.schema, mention.meanings[0].table)
         used.add(following)
         if self.group is not None:
             self.selected.insert(0, ("", self.group))
@@ -476,30 +479,15 @@ class Draft(Query):
         if first is None and not columns:
             raise NotUnderstood(f"it is not clear of what there are most in {table}")
         self._need(table)
-        self.group = self._display(first) if first is not None else Place(columns[0].table, columns[0].column)
+        self.group = display_of(self.schema, first) if first is not None else Place(columns[0].table, columns[0].column)
         if any(place == self.group for _, place in self.selected):
             self.selected = [each for each in self.selected if each[1] != self.group]
         self.selected.append(("", self.group))
         self.order = ("COUNT(*)", "DESC" if direction == "desc" else "ASC")
         self.limit = self.limit or 1
 
-    def _display(self, table: str) -> Place:
-        """The column by which people know a row."""
-        found = self.schema.table(table)
-        own = set(roots_of_name(table))
-        wanted = (root("name"), root("title"))
-        for column in found.columns:
-            names = set(roots_of_name(column.name))
-            if names - own <= set(wanted) and names & set(wanted):
-                return Place(table, column.name)
-        for column in found.columns:
-            if set(roots_of_name(column.name)) & {*wanted, *own} and column.family in ("text", "other"):
-                return Place(table, column.name)
-        texts = [column for column in found.columns if column.family == "text" and column.name not in found.keys]
-        return Place(table, (texts or list(found.columns))[0].name)
-
     def _default_target(self) -> None:
-        self.selected.append(("", self._display(self.tables[0])))
+        self.selected.append(("", display_of(self.schema, self.tables[0])))
 
     def _need(self, table: str) -> None:
         if table not in self.tables:

@@ -158,6 +158,22 @@ def _selected(name: str, place: Place | None) -> str:
     return f"{name.upper()}({name_of(place)})" if name else name_of(place)
 
 
+def display_of(schema: Schema, table: str) -> Place:
+    """The column by which people know a row."""
+    found = schema.table(table)
+    own = set(roots_of_name(table))
+    wanted = (root("name"), root("title"))
+    for column in found.columns:
+        names = set(roots_of_name(column.name))
+        if names - own <= set(wanted) and names & set(wanted):
+            return Place(table, column.name)
+    for column in found.columns:
+        if set(roots_of_name(column.name)) & {*wanted, *own} and column.family in ("text", "other"):
+            return Place(table, column.name)
+    texts = [column for column in found.columns if column.family == "text" and column.name not in found.keys]
+    return Place(table, (texts or list(found.columns))[0].name)
+
+
 def alike(schema: Schema) -> list[Link]:
     """Columns of the same name in two tables, one of them a key or like one; for databases without foreign keys."""
     found = []
