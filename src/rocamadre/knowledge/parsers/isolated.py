@@ -22,7 +22,7 @@ from types import TracebackType
 import msgspec
 
 from rocamadre.documents.types import Limits
-from rocamadre.knowledge.parsers.child import READY, Reply, Request, most_resident
+from rocamadre.knowledge.parsers.child import READY, Reply, Request, framed, most_resident
 from rocamadre.knowledge.parsers.file import Columns
 from rocamadre.knowledge.parsers.ocr import OcrLimits, read_image, tesseract
 from rocamadre.knowledge.parsers.parsed import Parsed, ParseFailure
@@ -197,11 +197,10 @@ class _Child:
             ParseFailure: it was too slow, or broke; it is then gone.
         """
         deadline = time.monotonic() + self._limits.wall_s
-        frame = msgspec.msgpack.encode(request)
+        frame = framed(msgspec.msgpack.encode(request))
         reply = b""
         try:
             self._socket.settimeout(self._limits.wall_s)
-            self._socket.sendall(len(frame).to_bytes(8, "big"))
             self._socket.sendall(frame)
             size = int.from_bytes(self._read(8, deadline), "big")
             reply = self._read(size, deadline) if 0 < size <= 6 * self._limits.characters + (64 << 20) else b""
