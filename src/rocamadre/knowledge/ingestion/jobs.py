@@ -18,15 +18,15 @@ from sqlalchemy import Connection
 from rocamadre.jobs.runner import End, JobKind, Outcome, RunStopped, Step, Work
 from rocamadre.knowledge.embedding import embed_through, from_thread
 from rocamadre.knowledge.ingestion import items
+from rocamadre.knowledge.ingestion.cutting import Cutter, children_of
 from rocamadre.knowledge.ingestion.items import Settled
 from rocamadre.knowledge.ingestion.loading import Limits, Steps, load
 from rocamadre.knowledge.ingestion.opening import (
     Target,
-    counter_of,
+    cut_settings,
     find_target,
     folder_of,
     held,
-    opened_chunker,
     opened_source,
     opened_store,
     place_of,
@@ -69,7 +69,9 @@ def plan(work: Work) -> dict[str, Any]:
     if target.request.work == "clear":
         return {}
     _move(work, "IN_PROGRESS")
-    counter_of(work.platform, target.base)  # Before anything is changed: without its embedder nothing can be done.
+    # Before anything is changed: without its embedder, or with a wrong chunker, nothing can be done.
+    if target.request.work == "sync":
+        cut_settings(work.platform, target).chunker()
     with held(work, target.source.id):
         if target.request.work == "documents":
             changes = waiting_changes(work, target)
@@ -156,18 +158,20 @@ async def _load(work: Work, target: Target, store: VectorStore) -> bool:
         with (
             opened_source(work, target) as source,
             ParserPool(workers=limits.threads) as parser,
+            Cutter(
+                cut_settings(platform, target),
+                embed=from_thread(asyncio.get_running_loop(), embed),
+                children=children_of(limits.threads),
+            ) as cutter,
         ):
             preparer = Preparer(
                 data_source=target.source.id,
                 source=source,
                 parser=parser,
-                chunker=opened_chunker(target),
-                count_tokens=counter_of(platform, target.base),
+                cutter=cutter,
                 store=store,
                 fingerprint=target.fingerprint,
-                embed=from_thread(asyncio.get_running_loop(), embed),
                 transform=transformation_of(work, target),
-                enrich=bool(target.source.ingestion.get("contextEnrichmentConfiguration")),
                 stored=_written_before(target, store),
             )
             pages = items.waiting(platform.sql, target.place, deleting=False)

@@ -18,10 +18,10 @@ from rocamadre.core.context import Context, Platform, Principal
 from rocamadre.core.errors import Conflict, InvalidRequest, NotFound
 from rocamadre.jobs.rundir import RunDir
 from rocamadre.jobs.runner import JobPlatform, RunStopped, Work
-from rocamadre.knowledge.chunkers.registry import Chunker, CountTokens, chunker_of, settings_of
 from rocamadre.knowledge.embedding import embedder_hash
 from rocamadre.knowledge.ingestion import items
-from rocamadre.knowledge.ingestion.tokens import token_counter
+from rocamadre.knowledge.ingestion.cutting import CutSettings
+from rocamadre.knowledge.ingestion.tokens import tokenizer_of
 from rocamadre.knowledge.ingestion.transformation import (
     Transformation,
     own_function,
@@ -181,18 +181,14 @@ def waiting_changes(work: Work, target: Target) -> list[Change]:
     return changes if last is None else [change for change in changes if change.sequence <= last]
 
 
-def opened_chunker(target: Target) -> Chunker:
-    """What cuts this data source's documents."""
-    configuration = target.source.chunking or target.source.ingestion.get("chunkingConfiguration")
-    return chunker_of(settings_of(configuration))
-
-
-def counter_of(platform: JobPlatform, base: KnowledgeBase) -> CountTokens:
-    """Counts tokens as the knowledge base's embedder does.
+def cut_settings(platform: JobPlatform, target: Target) -> CutSettings:
+    """How this data source's documents are cut, and counted as the knowledge base's embedder counts.
 
     Raises:
         Conflict: that model is gone, or another is there under its name.
+        InvalidRequest: the strategy is unknown.
     """
+    base, source = target.base, target.source
     try:
         model = find_model(platform, base.embedder)
     except NotFound as error:
@@ -202,7 +198,12 @@ def counter_of(platform: JobPlatform, base: KnowledgeBase) -> CountTokens:
             f"the files of {base.embedder} are not those that made the vectors of knowledge base {base.id}; put the "
             "old ones back, or make a new knowledge base"
         )
-    return token_counter(model)
+    chunking = source.chunking or source.ingestion.get("chunkingConfiguration")
+    return CutSettings(
+        chunking=dict(chunking) if chunking else None,
+        tokenizer=str(tokenizer_of(model) or ""),
+        enrich=bool(source.ingestion.get("contextEnrichmentConfiguration")),
+    )
 
 
 def transformation_of(work: Work, target: Target) -> Transformation | None:

@@ -12,12 +12,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from rocamadre.knowledge.chunkers.registry import Chunker, CountTokens, Embed, Piece
-from rocamadre.knowledge.graph.entities import names_of
-from rocamadre.knowledge.graph.relations import described
+from rocamadre.knowledge.chunkers.registry import Piece
+from rocamadre.knowledge.ingestion.cutting import MUCH, Cut, Cutter, analysed
 from rocamadre.knowledge.ingestion.items import Action, Known, Settled
 from rocamadre.knowledge.ingestion.types import DocumentStatus
-from rocamadre.knowledge.languages import analyse, detect
+from rocamadre.knowledge.languages import detect
 from rocamadre.knowledge.parsers.file import Columns
 from rocamadre.knowledge.parsers.parsed import Parsed, ParseFailure
 from rocamadre.knowledge.sources.protocol import Attributes, Source, SourceFailure, Value
@@ -33,9 +32,6 @@ Transform: TypeAlias = Callable[[Parsed, Sequence[Piece], str, Mapping[str, Valu
 """Parsed document, its pieces, its id and its attributes to other pieces. Raises `SourceFailure` for this document."""
 
 _PIECE = 1 << 20
-_ENOUGH = 600
-_MUCH = 4000
-"""Characters that tell the language of a chunk, and of a document."""
 _STILL = "; the version that was indexed before is still searched"
 
 
@@ -102,22 +98,17 @@ class Preparer:
 
     Attributes:
         fingerprint: Of the settings that decide how a document is cut and embedded.
-        embed: The embedder, for chunkers that ask it.
         transform: A custom transformation; None for none.
-        enrich: Whether chunks are to hold the names in them.
         stored: Hashes by document of what the store holds, where a run may have been killed after writing.
     """
 
     data_source: str
     source: Source
     parser: Parser
-    chunker: Chunker
-    count_tokens: CountTokens
+    cutter: Cutter
     store: VectorStore
     fingerprint: str
-    embed: Embed | None = None
     transform: Transform | None = None
-    enrich: bool = False
     stored: Mapping[str, str] = field(default_factory=dict)
 
     def prepare(self, known: Known) -> Prepared:
@@ -154,12 +145,15 @@ class Preparer:
     def _chunked(self, settled: Settled, content: bytes | Path, whole: str, attributes: Attributes) -> Prepared:
         item = settled.known.item
         parsed = self.parser.parse(content, item.name, item.media_type, columns=attributes.columns)
-        pieces: Sequence[Piece] = self.chunker.chunk(parsed, self.count_tokens, self.embed)
         text, more = parsed.text, None
-        if self.transform is not None:
-            made = self.transform(parsed, pieces, item.id, attributes.values)
-            text, pieces, more = made.text, made.pieces, made.attributes
-        chunks = self._chunks(item.id, text, pieces, attributes.values, more)
+        if self.transform is None:
+            cuts = self.cutter.cut(parsed)
+        else:
+            made = self.transform(parsed, self.cutter.pieces(parsed), item.id, attributes.values)
+            text, more = made.text, made.attributes
+            cuts = analysed(text, made.pieces, enrich=self.cutter.settings.enrich)
+        pieces = [cut.piece for cut in cuts]
+        chunks = self._chunks(item.id, cuts, attributes.values, more)
         # Texts that were embedded before keep their vectors: only what is new in a document is embedded.
         before = {} if settled.action == "new" else self._vectors(item.id)
         wanting: list[int] = []
@@ -174,7 +168,7 @@ class Preparer:
             "chunks": sum(piece.searched for piece in pieces),
             "media_type": parsed.media_type,
             "size_bytes": content.stat().st_size if isinstance(content, Path) else len(content),
-            "language": detect(text[:_MUCH]),
+            "language": detect(text[:MUCH]),
         }
         if parsed.title:
             facts["title"] = parsed.title[:200]
@@ -184,11 +178,35 @@ class Preparer:
     def _chunks(
         self,
         document: str,
-        text: str,
-        pieces: Sequence[Piece],
+        cuts: Sequence[Cut],
         attributes: Mapping[str, Value],
         more: Sequence[Mapping[str, Value]] | None,
     ) -> list[Chunk]:
+        ids = self._ids(document, [cut.piece for cut in cuts])
+        base: dict[str, Any] = {SOURCE_URI: document, DATA_SOURCE_ID: self.data_source, **attributes}
+        chunks = []
+        for place, (piece, language, terms, names) in enumerate(cuts):
+            metadata = {**base, **piece.metadata, **(more[place] if more else {}), **names}
+            if piece.page is not None:
+                metadata[PAGE_NUMBER] = piece.page
+            chunks.append(
+                Chunk(
+                    id=ids[place],
+                    document=document,
+                    text=piece.text,
+                    start=piece.start,
+                    end=piece.end,
+                    language=language,
+                    terms=terms,
+                    metadata=metadata,
+                    page=piece.page,
+                    headings=piece.headings,
+                    parent="" if piece.parent is None else ids[piece.parent],
+                )
+            )
+        return chunks
+
+    def _ids(self, document: str, pieces: Sequence[Piece]) -> list[str]:
         ids: list[str] = []
         taken: set[str] = set()
         for piece in pieces:
@@ -198,33 +216,7 @@ class Preparer:
                 made = chunk_id(self.data_source, made, *_span(piece))
             taken.add(made)
             ids.append(made)
-        base: dict[str, Any] = {SOURCE_URI: document, DATA_SOURCE_ID: self.data_source, **attributes}
-        language = detect(text[:_MUCH])
-        names = names_of(text) if self.enrich else []
-        chunks = []
-        for place, piece in enumerate(pieces):
-            metadata = {**base, **piece.metadata, **(more[place] if more else {})}
-            if self.enrich and piece.searched:
-                metadata |= described(piece.text, names)
-            if piece.page is not None:
-                metadata[PAGE_NUMBER] = piece.page
-            spoken = (detect(piece.text[:_ENOUGH]) or language) if piece.searched else ""
-            chunks.append(
-                Chunk(
-                    id=ids[place],
-                    document=document,
-                    text=piece.text,
-                    start=piece.start,
-                    end=piece.end,
-                    language=spoken,
-                    terms=" ".join(analyse(piece.text, spoken)) if piece.searched else "",
-                    metadata=metadata,
-                    page=piece.page,
-                    headings=piece.headings,
-                    parent="" if piece.parent is None else ids[piece.parent],
-                )
-            )
-        return chunks
+        return ids
 
     def _vectors(self, document: str) -> dict[str, NDArray[np.float32]]:
         there = self.store.of_document(document, data_source=self.data_source)

@@ -16,16 +16,19 @@ _MOST_KNOWN = 200_000
 _LETTERS_PER_TOKEN = 4
 
 
-def token_counter(model: Model) -> CountTokens:
-    """Counts a text's tokens: by the model's own `tokenizer.json`, or, where it has none here, by its letters.
+def tokenizer_of(model: Model) -> Path | None:
+    """A model's own `tokenizer.json`; None where it has none here."""
+    path = None if model.path is None else model.path / "tokenizer.json"
+    return path if path is not None and path.is_file() else None
+
+
+def counter_at(path: Path | None) -> CountTokens:
+    """Counts a text's tokens with a `tokenizer.json`, or, without one, by its letters.
 
     Raises:
         InvalidRequest: the file cannot be read.
     """
-    path = None if model.path is None else model.path / "tokenizer.json"
-    if path is None or not path.is_file():
-        return by_letters
-    return _counter(path, path.stat().st_mtime_ns)
+    return by_letters if path is None else _counter(path, path.stat().st_mtime_ns)
 
 
 def by_letters(text: str) -> int:

@@ -39,7 +39,8 @@ _TERMS: dict[str, dict[str, str]] = {}
 """By language, the terms of words that texts had: the same ones come again and again."""
 _STEMMERS = {"en": "english", "es": "spanish", "pt": "portuguese"}
 _STEMMING = threading.Lock()
-"""A stemmer keeps the word it works on in itself."""
+"""A stemmer keeps the word it works on in itself. With PyStemmer beside it, snowballstemmer hands out C's: same stems,
+twenty times as fast."""
 _ENDINGS = {
     # Plurals that the stemmer does not know for the singular's, and what people type without accents: nações, nacao.
     "pt": (
