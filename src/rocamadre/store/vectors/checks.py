@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,56 +24,62 @@ def checked(items: Sequence[Replacement], dimensions: int) -> list[Replacement]:
     seen: set[str] = set()
     for item in last.values():
         where = f"document {item.document[:200]!r}"
-        if not item.document or not all(
-            map(encodable, (item.document, item.data_source, item.content_hash, item.text))
-        ):
+        if not item.document or not encodable("".join((item.document, item.data_source, item.content_hash, item.text))):
             raise InvalidRequest(f"{where}: its id, data source, hash and text must be UTF-8, and its id not empty")
         for chunk in item.chunks:
-            _check(chunk, f"{where}, chunk {chunk.id[:100]!r}", item.document, dimensions)
+            _check(chunk, item.document, dimensions)
             if chunk.id in seen:
-                raise InvalidRequest(f"{where}: two chunks have the id {chunk.id[:100]!r}; ids are unique")
+                raise _refused(chunk, "another chunk has its id; ids are unique")
             seen.add(chunk.id)
+    _check_lengths([chunk for item in last.values() for chunk in item.chunks if chunk.embedding is not None])
     return list(last.values())
 
 
-def _check(chunk: Chunk, where: str, document: str, dimensions: int) -> None:
+def _refused(chunk: Chunk, why: str) -> InvalidRequest:
+    return InvalidRequest(f"document {chunk.document[:200]!r}, chunk {chunk.id[:100]!r}: {why}")
+
+
+def _check(chunk: Chunk, document: str, dimensions: int) -> None:
     if not chunk.id:
-        raise InvalidRequest(f"{where}: its id is empty")
+        raise _refused(chunk, "its id is empty")
     if chunk.document != document:
-        raise InvalidRequest(f"{where}: it says that it is of document {chunk.document[:200]!r}")
+        raise _refused(chunk, f"it is given as one of document {document[:200]!r}")
     if not 0 <= chunk.start <= chunk.end < 2**62:
-        raise InvalidRequest(f"{where}: its span {chunk.start} to {chunk.end} is none")
-    strings = (chunk.id, chunk.text, chunk.terms, chunk.language, chunk.parent, *chunk.headings)
-    if not all(map(encodable, strings)):
-        raise InvalidRequest(f"{where}: its text holds half a character (a lone surrogate)")
-    _check_metadata(chunk.metadata, where)
-    if chunk.embedding is not None:
-        _check_vector(chunk.embedding, where, dimensions)
-        length = float(np.linalg.norm(chunk.embedding))
-        if abs(length - 1) > LENGTH_TOLERANCE:
-            raise InvalidRequest(f"{where}: its vector has length {length:.4g}; it must be 1")
+        raise _refused(chunk, f"its span {chunk.start} to {chunk.end} is none")
+    strings = [chunk.id, chunk.text, chunk.terms, chunk.language, chunk.parent, *chunk.headings]
+    strings += _strings(chunk)
+    if not encodable("".join(strings)):
+        raise _refused(chunk, "its text or metadata hold half a character (a lone surrogate)")
+    vector = chunk.embedding
+    if vector is not None and (vector.shape != (dimensions,) or vector.dtype != np.float32):
+        raise _refused(chunk, f"its vector is {vector.dtype} {vector.shape}; this store's are float32 ({dimensions},)")
 
 
-def _check_metadata(metadata: Mapping[str, Any], where: str) -> None:
-    for key, value in metadata.items():
-        if not encodable(key):
-            raise InvalidRequest(f"{where}: its metadata hold half a character (a lone surrogate)")
+def _strings(chunk: Chunk) -> list[str]:
+    """Every string among a chunk's metadata, whose values are looked at on the way."""
+    found: list[str] = []
+    for key, value in chunk.metadata.items():
+        found.append(key)
         for each in value if isinstance(value, list | tuple) else (value,):
             if isinstance(each, str):
-                if not encodable(each):
-                    raise InvalidRequest(f"{where}: its metadata hold half a character (a lone surrogate)")
-            elif not isinstance(each, bool | int | float) or not math.isfinite(each):
-                raise InvalidRequest(
-                    f"{where}: metadata {str(key)[:100]!r} is {type(each).__name__}; strings, finite numbers, "
-                    "booleans and lists of them are allowed"
+                found.append(each)
+            elif not isinstance(each, int | float) or not math.isfinite(each):
+                raise _refused(
+                    chunk,
+                    f"metadata {str(key)[:100]!r} is {type(each).__name__}; strings, finite numbers, booleans and "
+                    "lists of them are allowed",
                 )
+    return found
 
 
-def _check_vector(vector: Vector, where: str, dimensions: int) -> None:
-    if vector.shape != (dimensions,):
-        raise InvalidRequest(f"{where}: its vector has shape {vector.shape}; this store's have ({dimensions},)")
-    if vector.dtype != np.float32 or not np.isfinite(vector).all():
-        raise InvalidRequest(f"{where}: its vector must be of finite float32, not {vector.dtype}")
+def _check_lengths(chunks: Sequence[Chunk]) -> None:
+    if not chunks:
+        return
+    vectors = np.stack([chunk.embedding for chunk in chunks if chunk.embedding is not None])
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    wrong = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_TOLERANCE))  # also what is no number
+    if len(wrong):
+        raise _refused(chunks[wrong[0]], f"its vector has length {lengths[wrong[0]]:.4g}; it must be 1")
 
 
 def checked_query(vector: Vector, limit: int, dimensions: int) -> Vector:
@@ -85,7 +90,10 @@ def checked_query(vector: Vector, limit: int, dimensions: int) -> Vector:
     """
     check_limit(limit)
     query = np.ascontiguousarray(vector, np.float32)
-    _check_vector(query, "the query", dimensions)
+    if query.shape != (dimensions,) or not np.isfinite(query).all():
+        raise InvalidRequest(
+            f"the query's vector has shape {query.shape}; it must be ({dimensions},), of finite numbers"
+        )
     length = float(np.linalg.norm(query.astype(np.float64)))
     if not length > 0:
         raise InvalidRequest("the query's vector is zero; a direction is needed")

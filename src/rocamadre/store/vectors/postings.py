@@ -4,8 +4,8 @@ Every transaction writes a segment of its own: for each term one row with its ch
 have gathered, they become one of the next level, and what is dead by then is left out, so that the number of rows per
 term grows with the logarithm of the number of chunks only.
 
-A row of 10,000 chunks is two arrays, scored in a fraction of a millisecond; SQLite's FTS5 takes 1 to 3 microseconds
-for each chunk, has BM25 with one setting, and no weights of terms.
+A row of 10,000 chunks is two arrays, scored in a fraction of a millisecond. (SQLite's FTS5 is about as fast at its own
+BM25, but knows neither weights of terms nor other settings, and a filter comes after it.)
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def _join(
     rows = connection.execute(
         "SELECT term, slots, counts FROM postings WHERE segment IN carray(?) ORDER BY term, segment", (wanted,)
     ).fetchall()
-    slots = np.frombuffer(b"".join(row[1] for row in rows), np.uint32)
-    counts = np.frombuffer(b"".join(row[2] for row in rows), np.uint16)
+    slots = np.frombuffer(b"".join([row[1] for row in rows]), np.uint32)
+    counts = np.frombuffer(b"".join([row[2] for row in rows]), np.uint16)
     terms = np.repeat(np.array([row[0] for row in rows], np.int64), [len(row[2]) // 2 for row in rows])
     positions = columns.positions(slots.astype(np.int64))
     alive = columns.living(positions)
