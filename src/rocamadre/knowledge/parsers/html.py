@@ -52,7 +52,7 @@ class _Page:
 
     Attributes:
         line: The words of the paragraph that is being read.
-        rows: Of the outermost table that is open; None outside of tables.
+        rows: Of the outermost table that is open, each cell in pieces; None outside of tables.
         menus: Where the text stood when each open menu began: a menu that is closed is taken back.
     """
 
@@ -63,7 +63,7 @@ class _Page:
         self.marker = ""
         self.lists = 0
         self.verbatim = 0
-        self.rows: list[list[str]] | None = None
+        self.rows: list[list[list[str]]] | None = None
         self.depth = 0
         self.menus: list[tuple[int, ...]] = []
         self.title = ""
@@ -168,13 +168,13 @@ class _Page:
                 if not self.rows:
                     self.rows.append([])
                 if len(self.rows[-1]) < _MOST_COLUMNS:
-                    self.rows[-1].append("")
+                    self.rows[-1].append([])
         else:
             self.line.append(" ")
 
     def _end_cell(self) -> None:
         if self.rows and self.rows[-1] and self.line:
-            self.rows[-1][-1] += one_line("".join(self.line))
+            self.rows[-1][-1].append(one_line("".join(self.line)))
             self.line.clear()
 
     def _end_table(self) -> None:
@@ -184,7 +184,8 @@ class _Page:
         if self.depth or self.rows is None:
             return
         self._end_cell()
-        rows, self.rows = [row for row in self.rows if any(row)], None
+        rows = [[" ".join(filter(None, cell)) for cell in row] for row in self.rows]
+        rows, self.rows = [row for row in rows if any(row)], None
         if len(rows) > 1 and max(map(len, rows)) > 1 and not _is_layout(rows):
             self.builder.table(rows)
         else:
