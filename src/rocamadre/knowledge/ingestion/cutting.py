@@ -18,17 +18,18 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from rocamadre.datasets.languages import OTHER, detect_language
 from rocamadre.knowledge.chunkers.registry import Chunker, CountTokens, Embed, Piece, chunker_of, settings_of
 from rocamadre.knowledge.graph.entities import names_of
 from rocamadre.knowledge.graph.relations import described
 from rocamadre.knowledge.ingestion.tokens import counter_at
-from rocamadre.knowledge.languages import analyse, detect
+from rocamadre.knowledge.languages import detect
+from rocamadre.knowledge.languages.analysis import terms_of, words_of
 from rocamadre.knowledge.parsers.parsed import Parsed
 from rocamadre.knowledge.sources.protocol import SourceFailure
 
-ENOUGH = 600
 MUCH = 4000
-"""Characters that tell the language of a chunk, and of a document."""
+"""Characters that tell the language of a document."""
 
 _MODULE = "rocamadre.knowledge.ingestion.cutting_child"
 _TIMEOUT_S = 600.0
@@ -85,15 +86,19 @@ def analysed(text: str, pieces: Sequence[Piece], *, enrich: bool) -> list[Cut]:
         pieces: Of it.
         enrich: Whether names are wanted.
     """
-    spoken = detect(text[:MUCH])
+    spoken: str | None = None
     names = names_of(text) if enrich else []
     found = []
     for piece in pieces:
         if not piece.searched:
             found.append(Cut(piece))
             continue
-        language = detect(piece.text[:ENOUGH]) or spoken
-        terms = " ".join(analyse(piece.text, language))
+        words = words_of(piece.text)
+        language = detect_language(piece.text, words)
+        if language == OTHER:
+            spoken = detect(text[:MUCH]) if spoken is None else spoken
+            language = spoken
+        terms = " ".join(terms_of(words, language))
         found.append(Cut(piece, language, terms, described(piece.text, names) if enrich else {}))
     return found
 

@@ -104,6 +104,7 @@ class _Loading:
     limits: Limits
     stopped: bool = False
     chunks: int = 0
+    heavy: int = 0
     feeding: int = 0
     embedding: int = 0
     ended: bool = False
@@ -161,10 +162,14 @@ class _Loading:
     def _take(self, prepared: Prepared) -> None:
         self.chunks += prepared.weight
         if not prepared.wanting:
-            self.ready.append(prepared)
+            self._finish(prepared)
             return
         texts = prepared.texts()
         self.texts += [_Text(prepared, place, text) for place, text in zip(prepared.wanting, texts, strict=True)]
+
+    def _finish(self, document: Prepared) -> None:
+        self.ready.append(document)
+        self.heavy += document.weight
 
     async def _embed(self) -> None:
         """Sort what there is by length, and hand it over in pieces; meanwhile more comes together."""
@@ -198,7 +203,7 @@ class _Loading:
         for row, (document, place, _) in enumerate(part):
             document.vectors[place] = vectors[row]
             if len(document.vectors) == len(document.wanting):
-                self.ready.append(document)
+                self._finish(document)
         await self._notify()
 
     async def _write(self) -> None:
@@ -212,14 +217,16 @@ class _Loading:
                 async with asyncio.timeout(self.limits.wait_s), self.changed:
                     await self.changed.wait_for(self._worth_writing)
             part, self.ready = self.ready[: self.limits.written], self.ready[self.limits.written :]
+            weight = sum(each.weight for each in part)
+            self.heavy -= weight
             await asyncio.to_thread(self.steps.write, part)
-            self.chunks -= sum(each.weight for each in part)
+            self.chunks -= weight
             await self._notify()
 
     def _worth_writing(self) -> bool:
         """A transaction costs as much as a good many chunks; but nobody waits for what is not coming."""
-        weight = sum(each.weight for each in self.ready)
-        return self.ended or self.stopped or weight >= min(self.limits.together, self.limits.chunks // 2)
+        enough = self.heavy >= min(self.limits.together, self.limits.chunks // 2)
+        return self.ended or self.stopped or enough or len(self.ready) >= self.limits.written
 
     async def _notify(self) -> None:
         async with self.changed:

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rocamadre.knowledge.chunkers.registry import Piece
-from rocamadre.knowledge.ingestion.cutting import MUCH, Cut, Cutter, analysed
+from rocamadre.knowledge.ingestion.cutting import Cut, Cutter, analysed
 from rocamadre.knowledge.ingestion.items import Action, Known, Settled
 from rocamadre.knowledge.ingestion.types import DocumentStatus
-from rocamadre.knowledge.languages import detect
 from rocamadre.knowledge.parsers.file import Columns
 from rocamadre.knowledge.parsers.parsed import Parsed, ParseFailure
 from rocamadre.knowledge.sources.protocol import Attributes, Source, SourceFailure, Value
@@ -168,7 +167,7 @@ class Preparer:
             "chunks": sum(piece.searched for piece in pieces),
             "media_type": parsed.media_type,
             "size_bytes": content.stat().st_size if isinstance(content, Path) else len(content),
-            "language": detect(text[:MUCH]),
+            "language": _most([cut.language for cut in cuts if cut.piece.searched]),
         }
         if parsed.title:
             facts["title"] = parsed.title[:200]
@@ -255,6 +254,10 @@ def hash_of(content: bytes | Path) -> str:
 
 def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _most(languages: Sequence[str]) -> str:
+    return max(sorted(set(languages)), key=languages.count, default="")
 
 
 def _span(piece: Piece) -> tuple[int, int, str]:

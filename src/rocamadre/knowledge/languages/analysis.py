@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
+from collections.abc import Sequence
 from functools import cache, lru_cache
 
 import snowballstemmer
@@ -31,7 +32,7 @@ _UNSPACED = (
     "\U00020000-\U0003ffff"
 )
 _UNSPACED_RUN = re.compile(f"[{_UNSPACED}]")
-_SPACED = re.compile(rf"[^\W_](?:[^\W_]|[{re.escape(_MARKS)}])*")
+_SPACED = re.compile(rf"[^\W_]+(?:[{re.escape(_MARKS)}]+[^\W_]*)*")
 """As `_WORD` below, for the many texts without the former."""
 _WORD = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|[^\W_{_UNSPACED}](?:[^\W_{_UNSPACED}]|[{re.escape(_MARKS)}])*")
 _MOST_TERMS = 200_000
@@ -122,12 +123,19 @@ def analyse(text: str, language: str) -> list[str]:
     >>> analyse("The nations of Europe", "en"), analyse("Las naciones de Europa", "es")
     (['nation', 'europ'], ['nacion', 'europ'])
     """
-    words = words_of(text)
+    return terms_of(words_of(text), language)
+
+
+def terms_of(words: Sequence[str], language: str) -> list[str]:
+    """The terms of words in lower case, in order."""
     known = _TERMS.get(language, {})
-    if len(known) > _MOST_TERMS:
-        known = {}
-    for word in set(words).difference(known):
-        known[word] = term_of(word, language)
-    # Replaced, never emptied: another thread may be reading the one before.
-    _TERMS[language] = known
+    try:
+        return list(filter(None, map(known.__getitem__, words)))
+    except KeyError:
+        if len(known) > _MOST_TERMS:
+            known = {}
+        for word in set(words).difference(known):
+            known[word] = term_of(word, language)
+        # Replaced, never emptied: another thread may be reading the one before.
+        _TERMS[language] = known
     return list(filter(None, map(known.__getitem__, words)))
