@@ -164,6 +164,14 @@ def mark_gone(tx: Connection, place: Place, *, now: datetime) -> None:
     show(tx, place, [(each, "DELETING", "", None) for each in gone], now=now)
 
 
+def count_waiting(sql: SqlEngine, place: Place) -> int:
+    """How many documents a run has still to bring in."""
+    mine = (ITEMS.c.data_source == place.data_source) & (ITEMS.c.run == place.run) & (ITEMS.c.state == "waiting")
+    with sql.connect() as connection:
+        query = select(func.count()).select_from(ITEMS).where(mine, ITEMS.c.action != "delete")
+        return connection.execute(query).scalar() or 0
+
+
 def waiting(sql: SqlEngine, place: Place, *, deleting: bool) -> Iterator[list[Known]]:
     """What a run has still to do, in pages; rows that are settled meanwhile do not matter."""
     mine = (

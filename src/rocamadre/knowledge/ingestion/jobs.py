@@ -54,6 +54,8 @@ from rocamadre.store.vectors.protocol import VectorStore
 
 _DELETED_TOGETHER = 200
 _LOADING = "loading"
+_MANY = 100
+"""Documents for which it is worth starting processes that cut them."""
 _ENDS: dict[End, JobStatus] = {"completed": "COMPLETE", "stopped": "STOPPED", "failed": "FAILED"}
 
 
@@ -143,13 +145,17 @@ def settle(tx: Connection, work: Work, outcome: Outcome) -> None:
 KIND = JobKind(KIND_NAME, (Step("plan", plan), Step("bring", bring), Step("finish", finish)), settle)
 
 
-def limits_of(work: Work) -> Limits:
-    """How much is under way at a time."""
-    return Limits(threads=work.platform.settings.knowledge.parsers)
+def limits_of(work: Work, documents: int) -> Limits:
+    """How much is under way at a time: no more than there is to do."""
+    return Limits(threads=max(1, min(work.platform.settings.knowledge.parsers, documents)))
 
 
 async def _load(work: Work, target: Target, store: VectorStore) -> bool:
-    platform, limits = work.platform, limits_of(work)
+    platform = work.platform
+    documents = items.count_waiting(platform.sql, target.place)
+    if not documents:
+        return False
+    limits = limits_of(work, documents)
     async with platform.api.session() as session:
 
         async def embed(texts: Sequence[str]) -> Any:
@@ -161,7 +167,7 @@ async def _load(work: Work, target: Target, store: VectorStore) -> bool:
             Cutter(
                 cut_settings(platform, target),
                 embed=from_thread(asyncio.get_running_loop(), embed),
-                children=children_of(limits.threads),
+                children=children_of(limits.threads) if documents >= _MANY else 0,
             ) as cutter,
         ):
             preparer = Preparer(
