@@ -112,6 +112,32 @@ def _fuzz(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [(f"{figures['requests']:,} generated and damaged requests", found, "0")]
 
 
+def _parsing(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    formats = figures["parsing"].items()
+    rates = ", ".join(f"{name} {each['files_per_s_in_child']:,.0f}" for name, each in formats)
+    least = min(each["files_per_s_in_child"] / each["files_per_s_in_process"] for _, each in formats)
+    cut = figures["chunking"]
+    rows = [
+        ("documents of some 2,000 words parsed in one child, files/s", rates, ""),
+        ("the same beside parsing in this process, least", f"{least:.0%}", ""),
+        ("a child begins and parses its first file", f"{figures['starts']['median_s']:.2f} s", ""),
+    ]
+    for name, each in cut.items():
+        found = f"{each['pieces_per_s']:,} pieces/s, {each['mb_per_s']} MB/s"
+        rows.append((f"{name} on 10 MB, tokens of {figures['tokens_of']}", found, ""))
+    longest = max(each["time_for_ten_times_the_text"] for each in cut.values())
+    return [*rows, ("ten times the text takes, at most", f"{longest} times as long", "")]
+
+
+def _hostile_files(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    slowest = figures["slowest"][0]
+    return [
+        (f"{figures['files']} broken and hostile files that did harm", str(len(figures["harm"])), "0"),
+        ("the longest took", f"{slowest['seconds']:.1f} s ({slowest['what']})", "under 30 s"),
+        ("the most memory of a file", f"{figures['most_memory_mb']} MB", "under 1 GB"),
+    ]
+
+
 def _tools(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     rows = []
     for name, text in (("structured_output", "as structured output"), ("tool_calls", "as a tool's input")):
@@ -358,6 +384,8 @@ SECTIONS = {
     "kb_scale": _kb_scale,
     "soak": _soak,
     "fuzz": _fuzz,
+    "parsing": _parsing,
+    "hostile_files": _hostile_files,
     "tasks": _tasks,
     "methods": _methods,
     "preflight": _preflight,

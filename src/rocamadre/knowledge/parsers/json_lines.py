@@ -48,7 +48,8 @@ def _loads(text: str) -> Any:
 
 
 def _add(builder: Builder, value: Any) -> None:
-    items = value if isinstance(value, list) else [value]
+    several = isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value)
+    items = value if several else [value]
     for item in items:
         builder.gap(2 if isinstance(item, (dict, list)) else 1)
         builder.record("\n".join(f"{name}: {text}" if name else text for name, text in _leaves(item)))
