@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Engine as SqlEngine
 
 from rocamadre.core.context import Context
+from rocamadre.knowledge.graph.relations import ENTITIES, RELATIONS
 from rocamadre.knowledge.search.types import Result, Results
 from rocamadre.knowledge.tables import select_sources
 from rocamadre.knowledge.types import KnowledgeBase
@@ -47,7 +48,11 @@ def wire_result(
         ways: The stages that each chunk went through, by id; None leaves them out.
     """
     chunk = result.chunk
-    metadata = {name: list(value) if isinstance(value, tuple) else value for name, value in chunk.metadata.items()}
+    metadata = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in chunk.metadata.items()
+        if name not in (ENTITIES, RELATIONS)
+    }
     metadata.setdefault(SOURCE_URI, chunk.document)
     metadata |= {CHUNK_ID: chunk.id, START: chunk.start, END: chunk.end}
     if chunk.page is not None:

@@ -18,6 +18,7 @@ from rocamadre.knowledge.implicit_filters import Attribute, implicit_filter
 from rocamadre.knowledge.open_stores import open_stores
 from rocamadre.knowledge.search.pipeline import search
 from rocamadre.knowledge.search.types import (
+    DEFAULT_STAGES,
     Dropped,
     Moved,
     Query,
@@ -28,6 +29,7 @@ from rocamadre.knowledge.search.types import (
     SearchType,
     Stage,
 )
+from rocamadre.knowledge.tables import select_sources
 from rocamadre.knowledge.types import KnowledgeBase
 from rocamadre.store.vectors.filters import Filter, all_of, parse_filter, to_wire
 from rocamadre.store.vectors.protocol import VectorStore
@@ -149,10 +151,21 @@ async def retrieve(ctx: Context, base: KnowledgeBase, text: str, retrieval: Retr
 
     def work() -> Results:
         with open_stores(ctx).using(ctx, base) as store:
-            return _searched(store, text, retrieval, from_thread(loop, embed), from_thread(loop, generate))
+            wanted = replace(retrieval, settings=_along_names(ctx, base, retrieval.settings))
+            return _searched(store, text, wanted, from_thread(loop, embed), from_thread(loop, generate))
 
     found = await asyncio.to_thread(work)
     return found if retrieval.reranking is None else await _reranked(found, text, retrieval.reranking, models)
+
+
+def _along_names(ctx: Context, base: KnowledgeBase, settings: SearchSettings) -> SearchSettings:
+    """With the stage `graph`, where a data source enriches its chunks and nobody chose other stages."""
+    if settings.stages != DEFAULT_STAGES:
+        return settings
+    with ctx.platform.sql.connect() as connection:
+        sources = select_sources(connection, base.id)
+    enriched = any(source.ingestion.get("contextEnrichmentConfiguration") for source in sources)
+    return settings.with_stages("graph") if enriched else settings
 
 
 def _searched(store: VectorStore, text: str, retrieval: Retrieval, embed: Any, generate: Any) -> Results:

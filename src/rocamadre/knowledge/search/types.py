@@ -31,6 +31,7 @@ ORDER = (
     "lexical",
     "vectors",
     "fusion",
+    "graph",
     "rerank",
     "mmr",
     "parents",
