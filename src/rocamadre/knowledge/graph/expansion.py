@@ -10,6 +10,7 @@ that any store with filters can take.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,12 +41,16 @@ class _Bridge:
     """A name that leads on.
 
     Attributes:
-        weight: In [0, 1]: how rare it is, times the score of the chunk that holds it, against the best.
-        score: Of that chunk.
+        weight: In [0, 1]: how rare it is, times the score of the best chunk that holds it, against the best name.
+        chunks: Those of the beginning that hold it, with their scores.
     """
 
     weight: float
-    score: float
+    chunks: dict[str, float]
+
+    def score_to(self, chunk: str) -> float:
+        """Of the best chunk that leads to another one by this name; a chunk does not lead to itself."""
+        return max((score for each, score in self.chunks.items() if each != chunk), default=0.0)
 
 
 def expand(state: State) -> None:
@@ -65,7 +70,7 @@ def expand(state: State) -> None:
         return
     holding = tuple(Condition("listContains", ENTITIES, name) for name in bridges)
     where = all_of(state.query.where, holding[0] if len(holding) == 1 else Group("orAll", holding))
-    hits = [hit for hit in state.store.by_vector(question.vector, limit=NEAREST, where=where) if hit.chunk not in begun]
+    hits = state.store.by_vector(question.vector, limit=NEAREST, where=where)
     reached = _scores(state, question, bridges, state.chunks([hit.chunk for hit in hits]))
     state.ranking = _merged(state.ranking, reached)
     state.facts["reached"] = len(reached)
@@ -75,7 +80,8 @@ def _bridges(state: State, question: Question, best: list[Scored], begun: dict[s
     """The names of the chunks that are begun from, but for those that the question has itself, and the common ones."""
     total = max(1, state.store.count())
     asked = set(question.terms)
-    found: dict[str, _Bridge] = {}
+    weights: dict[str, float] = {}
+    holders: dict[str, dict[str, float]] = {}
     for item in best:
         chunk = begun.get(item.id)
         for name in entities_of(chunk.metadata) if chunk is not None else ():
@@ -86,17 +92,24 @@ def _bridges(state: State, question: Question, best: list[Scored], begun: dict[s
             if holding < 2 or holding > max(2, MOST_SHARE * total):
                 continue  # Nobody else has it, or everybody.
             rarity = math.log(total / holding + 1) / math.log(total + 1)
-            if name not in found or item.score > found[name].score:
-                found[name] = _Bridge(rarity * item.score, item.score)
-    kept = sorted(found.items(), key=lambda each: (-each[1].weight, each[0]))[:MOST_NAMES]
-    most = max((bridge.weight for _, bridge in kept), default=1.0) or 1.0
-    return {name: _Bridge(bridge.weight / most, bridge.score) for name, bridge in kept}
+            weights[name] = max(rarity * item.score, weights.get(name, 0.0))
+            holders.setdefault(name, {})[item.id] = item.score
+    kept = sorted(weights.items(), key=lambda each: (-each[1], each[0]))[:MOST_NAMES]
+    most = max((weight for _, weight in kept), default=1.0) or 1.0
+    return {name: _Bridge(weight / most, holders[name]) for name, weight in kept}
 
 
 def _scores(
     state: State, question: Question, bridges: dict[str, _Bridge], chunks: dict[str, Chunk]
 ) -> dict[str, float]:
     """How much each chunk that was reached is worth: its names, and how much of the question it answers."""
+    leading = {
+        each: max((bridges[name] for name in entities_of(chunk.metadata) if name in bridges), key=_worth(each))
+        for each, chunk in chunks.items()
+    }
+    # Only from better to worse: what is found already needs no name to be reached by.
+    own = {item.id: item.score for item in state.ranking}
+    chunks = {each: chunk for each, chunk in chunks.items() if leading[each].score_to(each) > own.get(each, 0.0)}
     if not chunks:
         return {}
     cosines = np.stack([np.asarray(chunk.embedding) for chunk in chunks.values()]) @ question.vector
@@ -114,12 +127,15 @@ def _scores(
     )
     words = words / words.max() if len(words) and words.max() > 0 else words
     found: dict[str, float] = {}
-    for place, (each, chunk) in enumerate(chunks.items()):
-        shared = [bridges[name] for name in entities_of(chunk.metadata) if name in bridges]
-        bridge = max(shared, key=lambda one: one.weight * one.score)
+    for place, each in enumerate(chunks):
+        bridge = leading[each]
         fit = 0.5 * float(near[place]) + 0.5 * float(words[place])
-        found[each] = REACH * bridge.score * (0.5 * bridge.weight + 0.5 * fit)
+        found[each] = REACH * bridge.score_to(each) * (0.5 * bridge.weight + 0.5 * fit)
     return found
+
+
+def _worth(chunk: str) -> Callable[[_Bridge], float]:
+    return lambda bridge: bridge.weight * bridge.score_to(chunk)
 
 
 def _merged(ranking: list[Scored], reached: dict[str, float]) -> list[Scored]:
