@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from rocamadre.knowledge.languages import analyse
+from rocamadre.knowledge.languages.analysis import term_of, words_of
 from rocamadre.knowledge.languages.lexicon import translations
 from rocamadre.knowledge.search.state import Question, State
 
 LEAST_SHARE = 0.02
 """Of the chunks: a language with fewer is not translated into."""
+ROOT = 0.25
 
 
 def translate(state: State) -> None:
@@ -31,10 +32,19 @@ def translate(state: State) -> None:
 
 
 def _into(question: Question, language: str) -> dict[str, float]:
+    """Terms in another language with their weights.
+
+    A translation that is a little probable weighs nearly as much as a sure one (the fourth root): measured better than
+    the probability itself, since of several translations a chunk mostly holds one.
+    """
     found: dict[str, float] = {}
-    for term, weight in question.terms.items():
+    for word in words_of(question.text):
+        term = term_of(word, question.language)
+        if term not in question.terms:
+            continue
+        if same := term_of(word, language):
+            found[same] = max(found.get(same, 0.0), question.terms[term])
         for translation, probability in translations(term, question.language, language):
-            found[translation] = max(found.get(translation, 0.0), weight * probability)
-    for term in analyse(question.text, language):
-        found.setdefault(term, 1.0)
-    return {term: weight for term, weight in found.items() if term not in question.terms}
+            weight = question.terms[term] * probability**ROOT
+            found[translation] = max(found.get(translation, 0.0), weight)
+    return {term: weight for term, weight in found.items() if weight > question.terms.get(term, 0.0)}
