@@ -1,12 +1,11 @@
 """Documents per second from files to searchable, beside LangChain with Chroma.
 
-`ROCA_DATA=… python -m benchmarks.ingestion [--files N] [--embedded-files N] [--runs N] [--core N] [--home DIR]`
+`ROCA_DATA=… python -m benchmarks.ingestion [--files N] [--embedded-files N] [--runs N] [--cores LIST] [--core N]`
 
 Files of some eight passages each are made of the judged sets. `precomputed`: both sides are given ready vectors, so
 that everything else is measured: reading, parsing, cutting, analysing, writing, indexing. `embedded`: the same weights
 of MiniLM on both sides, ours through a whole server with its worker, theirs by sentence-transformers; and ONNX Runtime
-called directly on our chunks, which is what the embedder could do at most. Sides take turns on the same cores, each
-with as many threads. Memory is of all processes of a side together, shared pages counted once. LangChain lives in
+called directly on our chunks, which is what the embedder could do at most. Sides take turns on the same cores. Memory is of all processes of a side together, shared pages counted once. LangChain lives in
 `.venv-chroma`, made here when it is missing (some 400 MB, laid over `.venv`).
 """
 
@@ -52,7 +51,8 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=2000, help="with precomputed vectors")
     parser.add_argument("--embedded-files", type=int, default=60)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--core", default="0", help="cores of both sides, as taskset takes them")
+    parser.add_argument("--cores", default="0,1", help="of both sides with precomputed vectors, as taskset takes them")
+    parser.add_argument("--core", type=int, default=0, help="of both sides with an embedder; it gets one thread")
     parser.add_argument("--home", type=Path, default=ROOT / ".roca", help="state folder with the prepared MiniLM")
     parser.add_argument("--without-chroma", action="store_true")
     parser.add_argument("--print", action="store_true", help="print the figures, and keep nothing")
@@ -66,7 +66,7 @@ def main() -> int:
         direct(*map(Path, options.direct))
         return 0
     peer = None if options.without_chroma else install_peer()
-    figures: dict[str, Any] = {"core": options.core, "runs": options.runs}
+    figures: dict[str, Any] = {"cores": options.cores, "embedder_core": options.core, "runs": options.runs}
     with tempfile.TemporaryDirectory(prefix="roca-bench-") as name:
         folder = Path(name)
         files = write_files(folder / "many", options.files)
@@ -127,12 +127,12 @@ def precomputed(options: Any, folder: Path, files: Path, peer: Path | None) -> d
     for run in range(options.runs):
         home = folder / f"ours-{run}"
         command = [sys.executable, "-m", "benchmarks.ingestion", "--ours", str(files), str(home)]
-        sides["rocamadre"].append(measured(command, options.core))
+        sides["rocamadre"].append(measured(command, options.cores))
         shutil.rmtree(home, ignore_errors=True)
         if peer is not None:
             store = folder / f"theirs-{run}"
             sides["langchain_chroma"].append(
-                measured([*peer_command(peer), str(files), str(store), str(CHARACTERS)], options.core)
+                measured([*peer_command(peer), str(files), str(store), str(CHARACTERS)], options.cores)
             )
             shutil.rmtree(store, ignore_errors=True)
     return compared(sides)
@@ -292,10 +292,10 @@ def embedded(options: Any, folder: Path, files: Path, peer: Path | None) -> dict
         texts = folder / "chunks.json"
         sides["rocamadre"].append(ours_embedded(options, folder / f"home-{run}", files, model, texts))
         command = [sys.executable, "-m", "benchmarks.ingestion", "--direct", str(model), str(texts)]
-        alone.append(measured(command, options.core)["chunks_per_s"])
+        alone.append(measured(command, str(options.core))["chunks_per_s"])
         if peer is not None:
             command = [*peer_command(peer), str(files), str(folder / f"chroma-{run}"), str(CHARACTERS), str(model)]
-            sides["langchain_chroma"].append(measured(command, options.core))
+            sides["langchain_chroma"].append(measured(command, str(options.core)))
     figures = compared(sides)
     through = [each["chunks"] / each["seconds"] for each in sides["rocamadre"]]
     figures["runtime_alone_chunks_per_s"] = spread(alone)
@@ -313,9 +313,7 @@ def ours_embedded(options: Any, home: Path, files: Path, model: Path, texts: Pat
     from rocamadre.store.sql.database import open_database
 
     shutil.copytree(model, home / "models" / model.name, copy_function=_link)
-    settings = {"ENGINES__THREADS": str(len(psutil.Process().cpu_affinity() or [0]) if not options.core else 1)}
-    core = int(options.core) if str(options.core).isdecimal() else None
-    with server(core=core, home=home, settings=settings) as (address, pid, _):
+    with server(core=options.core, home=home, settings={"ENGINES__THREADS": "1"}) as (address, pid, _):
         agent = client("bedrock-agent", address)
         arn = f"arn:aws:bedrock:us-east-1::foundation-model/{MODEL}"
         configuration = {"type": "VECTOR", "vectorKnowledgeBaseConfiguration": {"embeddingModelArn": arn}}
@@ -365,7 +363,8 @@ def new_source(agent: Any, base_id: str, name: str, folder: Path) -> str:
     }
 
     def add(request: Any, **_: Any) -> None:
-        request.headers.update(headers)
+        for header, value in headers.items():
+            request.headers[header] = value
 
     agent.meta.events.register("before-sign.bedrock-agent.CreateDataSource", add, unique_id="headers")
     made = agent.create_data_source(
