@@ -5,8 +5,9 @@
 Files of some eight passages each are made of the judged sets. `precomputed`: both sides are given ready vectors, so
 that everything else is measured: reading, parsing, cutting, analysing, writing, indexing. `embedded`: the same weights
 of MiniLM on both sides, ours through a whole server with its worker, theirs by sentence-transformers; and ONNX Runtime
-called directly on our chunks, which is what the embedder could do at most. Sides take turns on the same cores. Memory is of all processes of a side together, shared pages counted once. LangChain lives in
-`.venv-chroma`, made here when it is missing (some 400 MB, laid over `.venv`).
+called directly on our chunks, which is what the embedder could do at most. Sides take turns on the same cores. Memory
+is of all processes of a side together, shared pages counted once. LangChain lives in `.venv-chroma`, made here when it
+is missing (some 400 MB, laid over `.venv`).
 """
 
 from __future__ import annotations
