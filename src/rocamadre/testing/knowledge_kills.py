@@ -209,14 +209,14 @@ class Victim:
     def _kill_worker(self) -> None:
         worker = self._wait(self._worker)
         worker.kill()
-        self._wait(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+        self._wait(lambda: _is_gone(worker))
 
     def _kill_server(self) -> None:
         worker, process = self._worker(), psutil.Process(self._server.pid)
         process.kill()
         psutil.wait_procs([process], timeout=LONGEST_S)
         if worker is not None:  # It must not outlive its server: another would do the same jobs.
-            self._wait(lambda: not worker.is_running())
+            self._wait(lambda: _is_gone(worker))
         self._start()
 
     def _wait(self, found: Callable[[], T]) -> Any:
@@ -225,6 +225,13 @@ class Victim:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         return value
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _row(store: Any, row: Any, source: str) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from rocamadre.knowledge.ingestion import jobs
+from rocamadre.testing.jobs import inline_jobs
 from rocamadre.testing.knowledge import KnowledgeBench
 
 
@@ -351,3 +352,72 @@ def test_objects_brought_one_by_one_are_those_of_the_listing(bench, asked):
     bench.s3.delete_object(Bucket="docs", Key="b.txt")
     assert bench.statistics(source)["Deleted"] == 1
     assert bench.texts() == {"a.txt": ["Text of a."]}
+
+
+def test_calls_that_come_together_are_all_done(bench):
+    source = bench.new_source(configuration={"type": "CUSTOM"})
+    where = {"knowledgeBaseId": bench.base, "dataSourceId": source}
+    jobs_at_once = inline_jobs(bench.server)
+    jobs_at_once.start()
+    try:
+        for n in range(6):
+            documents = [inline(f"d{n}-{each}", f"Text {n} {each}.") for each in range(3)]
+            bench.agent.ingest_knowledge_base_documents(**where, documents=documents)
+        deadline = time.monotonic() + 60
+        while any(status != "INDEXED" for status, _ in bench.statuses(source).values()):
+            assert time.monotonic() < deadline, bench.statuses(source)
+            time.sleep(0.1)
+    finally:
+        jobs_at_once.close()
+    assert len(bench.texts()) == 18
+
+
+def test_a_knowledge_base_that_is_gone_is_not_made_again(bench):
+    source = bench.new_source(configuration={"type": "CUSTOM"})
+    bench.agent.ingest_knowledge_base_documents(
+        knowledgeBaseId=bench.base, dataSourceId=source, documents=[inline("one", "Text.")]
+    )
+    bench.agent.delete_knowledge_base(knowledgeBaseId=bench.base)
+    bench.jobs.drain()
+    assert not list(bench.server.platform.settings.home.glob(f"kb/{bench.base}*"))
+
+
+# -- chunkers that want more than a text -----------------------------------------------------------------------------
+
+
+def test_parents_are_kept_and_not_searched(bench):
+    levels = {"levelConfigurations": [{"maxTokens": 60}, {"maxTokens": 15}], "overlapTokens": 2}
+    source = bench.new_source(
+        vectorIngestionConfiguration={
+            "chunkingConfiguration": {
+                "chunkingStrategy": "HIERARCHICAL",
+                "hierarchicalChunkingConfiguration": levels,
+            }
+        }
+    )
+    bench.put("a.txt", " ".join(f"Sentence {n} says something of its own." for n in range(30)))
+    bench.put("short.txt", "One.")
+    bench.statistics(source)
+    store = bench.store()
+    for name in ("a.txt", "short.txt"):
+        chunks = {chunk.id: chunk for chunk in store.of_document(f"s3://docs/{name}", data_source=source)}
+        children = [chunk for chunk in chunks.values() if chunk.embedding is not None]
+        assert children
+        assert all(chunks[child.parent].embedding is None for child in children)
+    store.close()
+
+
+def test_a_chunker_may_ask_the_embedder(bench):
+    semantic = {"maxTokens": 50, "bufferSize": 0, "breakpointPercentileThreshold": 60}
+    source = bench.new_source(
+        vectorIngestionConfiguration={
+            "chunkingConfiguration": {
+                "chunkingStrategy": "SEMANTIC",
+                "semanticChunkingConfiguration": semantic,
+            }
+        }
+    )
+    for name in "abc":
+        bench.put(f"{name}.txt", " ".join(f"Sentence {n} of {name} says something of its own." for n in range(12)))
+    assert bench.statistics(source)["NewDocumentsIndexed"] == 3
+    assert all(len(texts) > 1 for texts in bench.texts().values())

@@ -6,6 +6,9 @@ import json
 import os
 import sqlite3
 import subprocess
+import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -401,3 +404,91 @@ def test_documents_that_a_client_brings(place, bucket, tmp_path):
     assert source.attributes(items["two"]).values == {"year": 2024}
     with pytest.raises(SourceFailure, match="send it again"):
         source.fetch(items["gone"])
+
+
+# -- git over HTTP ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def served(repository):
+    """The repository at an address of loopback, by git's own CGI program; what it was asked for, too."""
+    root, _ = repository
+    asked = []
+    program = subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip()
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self):
+            path, _, query = self.path.partition("?")
+            asked.append(path)
+            if path.startswith("/elsewhere"):
+                self.send_response(302)
+                self.send_header("location", f"http://127.0.0.1:{self.server.server_address[1]}/.git/info/refs?{query}")
+                self.end_headers()
+                return
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            environment = {
+                "PATH": os.environ["PATH"],
+                "GIT_PROJECT_ROOT": str(root),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "REQUEST_METHOD": self.command,
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "CONTENT_TYPE": self.headers.get("content-type", ""),
+                "CONTENT_LENGTH": str(len(body)),
+                "HTTP_CONTENT_ENCODING": self.headers.get("content-encoding", ""),
+                "GIT_PROTOCOL": self.headers.get("git-protocol", ""),
+            }
+            command = [f"{program}/git-http-backend"]
+            done = subprocess.run(command, input=body, env=environment, capture_output=True, check=True)
+            head, _, content = done.stdout.partition(b"\r\n\r\n")
+            headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
+            self.send_response(int(headers.pop("Status", "200").split()[0]))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = answer
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_repository_is_fetched(place, served, repository):
+    address, asked = served
+    allowed = replace(place, settings=KnowledgeSettings(private_addresses=True))
+    source = git_source(allowed, f"{address}/.git", include=["docs/*"], ref="main")
+    (item,) = listed(source).values()
+    assert read(source, item) == b"One"
+    assert source.attributes(item).values == {"year": 1}
+    source.close()
+    again = git_source(allowed, f"{address}/.git", include=["docs/*"])
+    assert read(again, item) == b"One"  # After a kill: what was fetched is still there.
+    again.close()
+    asked.clear()
+    with pytest.raises(InvalidRequest, match="no public address"):
+        listed(git_source(place, f"{address}/.git"))
+    assert asked == []
+
+
+def test_a_repository_that_moves_is_not_followed(place, served):
+    address, asked = served
+    allowed = replace(place, settings=KnowledgeSettings(private_addresses=True))
+    with pytest.raises(InvalidRequest, match="cannot be fetched"):
+        listed(git_source(allowed, f"{address}/elsewhere"))
+    assert set(asked) == {"/elsewhere/info/refs"}
+
+
+def test_a_repository_that_is_too_large_is_not_fetched(place, served, monkeypatch):
+    address, _ = served
+    monkeypatch.setattr(git, "_POLL_S", 0.001)
+    small = replace(place, settings=KnowledgeSettings(private_addresses=True, clone_bytes=1))
+    with pytest.raises(InvalidRequest, match=r"knowledge\.clone_bytes"):
+        listed(git_source(small, f"{address}/.git"))
