@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from itertools import permutations
+from itertools import pairwise, permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from rocamadre.knowledge.evaluation import (
     reciprocal_rank,
     retrieval_report,
 )
+from rocamadre.knowledge.search.adaptive import adaptive
+from rocamadre.knowledge.search.concepts import WINDOW, Reading, concepts_of
 from rocamadre.knowledge.search.rules import (
     RULES,
     Evidence,
@@ -28,7 +31,10 @@ from rocamadre.knowledge.search.rules import (
     stretched,
     weighted,
 )
+from rocamadre.knowledge.search.stages.lexical import K1, B
 from rocamadre.knowledge.search.stages.mmr import marginal_order
+from rocamadre.store.vectors.protocol import Chunk, Replacement, StoreFacts
+from rocamadre.store.vectors.sqlite import SqliteVectors
 
 SCORES = st.lists(st.floats(0, 40), min_size=1, max_size=30)
 
@@ -45,13 +51,15 @@ def evidence(lexical, cosine, **more) -> Evidence:
     given_ = {
         "lexical_rank": np.where(lexical > 0, ranks(lexical), 0),
         "vector_rank": ranks(cosine),
-        "most_lexical": float(lexical.max() * 2 + 1),
+        "lexical_share": lexical / float(lexical.max() * 2 + 1),
+        "near": lexical / float(lexical.max() + 1),
+        "pairs": np.zeros(len(lexical)),
         "language": "en",
         "trust": 1.0,
         "vector_weight": 0.3,
         "rank_offset": 60,
     }
-    return Evidence(lexical, cosine, **(given_ | more))
+    return Evidence(lexical=lexical, cosine=cosine, **(given_ | more))
 
 
 def test_reciprocal_ranks_are_the_formula() -> None:
@@ -81,7 +89,8 @@ def test_rules_stay_in_bounds_and_follow_dominance(rule: str, data: st.DataObjec
     assert (scores >= 0).all()
     assert (scores <= 1 + 1e-12).all()
     best = max(range(len(lexical)), key=lambda place: lexical[place])
-    if cosine[best] == max(cosine):
+    others = [place for place in range(len(lexical)) if place != best]
+    if all(lexical[best] > lexical[place] and cosine[best] > cosine[place] for place in others):
         assert scores[best] >= scores.max() - 1e-12
 
 
@@ -123,6 +132,82 @@ def test_mmr_is_greedy_by_its_definition(count: int, diversity: float, seed: int
             return (1 - diversity) * relevance[candidate] - diversity * nearest
 
         assert gain(place) >= max(gain(other) for other in order[step:]) - 1e-9
+
+
+CHUNKS = ["b a x y", "a x x x x b", "c", "a b", "x y z"]
+
+
+def by_definition(question: list[str], chunk: list[str], held: dict[str, int], total: int) -> Reading:
+    """The same figures, written the long way."""
+    rarity = {term: math.log(1 + (total - held[term] + 0.5) / (held[term] + 0.5)) for term in question}
+    every, mean = sum(rarity[term] for term in set(question)), sum(len(text.split()) for text in CHUNKS) / len(CHUNKS)
+    slope = 0.9 * (1 - 0.75 + 0.75 * len(chunk) / mean)
+    scores = {term: question.count(term) * rarity[term] * chunk.count(term) for term in set(question)}
+    lexical = sum(score / (chunk.count(term) + slope) for term, score in scores.items())
+    windows = [chunk[start : start + WINDOW + 1] for start in range(max(1, len(chunk)))]
+    pairs = list(pairwise(question))
+    weights = [min(rarity[one], rarity[other]) for one, other in pairs]
+    there = [weight for pair, weight in zip(pairs, weights, strict=True) if pair in set(pairwise(chunk))]
+    return Reading(
+        lexical / sum(question.count(term) * rarity[term] for term in set(question)),
+        max(sum(rarity[term] for term in set(question) & set(window)) for window in windows) / every,
+        sum(there) / sum(weights) if weights else 0.0,
+        sum(rarity[term] for term in set(question) & set(chunk)) / every,
+    )
+
+
+@pytest.mark.parametrize("question", ["a b", "b a", "a", "a b a", "c x"])
+@pytest.mark.parametrize("chunk", [*CHUNKS, "a " + "z " * 19 + "b", "a " + "z " * 20 + "b"])
+def test_readings_are_their_definitions(question: str, chunk: str) -> None:
+    order, terms = question.split(), chunk.split()
+    held = {term: sum(term in text.split() for text in CHUNKS) for term in set(order)}
+    weights = {term: float(order.count(term)) for term in order}
+    concepts = concepts_of(order, weights, {}, held, len(CHUNKS))
+    mean = sum(len(text.split()) for text in CHUNKS) / len(CHUNKS)
+    read = concepts.read(terms, mean_length=mean, k1=0.9, b=0.75)
+    assert read == pytest.approx(by_definition(order, terms, held, len(CHUNKS)))
+
+
+def test_a_translation_covers_what_the_word_does() -> None:
+    held = {"bridg": 1, "river": 1, "puent": 3, "rio": 2}
+    concepts = concepts_of(
+        ["bridg", "river"],
+        {"bridg": 1.0, "puent": 0.8, "river": 1.0, "rio": 1.0},
+        {"bridg": {"puent"}, "river": {"rio"}},
+        held,
+        10,
+    )
+    read = concepts.read(["puent", "rio"], mean_length=2, k1=0.9, b=0.75)
+    assert (read.coverage, read.near, read.pairs) == pytest.approx((1, 1, 1))
+    assert concepts.read(["puent"], mean_length=2, k1=0.9, b=0.75).coverage < 0.6
+
+
+def test_the_share_of_bm25_is_that_of_the_store(tmp_path: Path) -> None:
+    """The store's sum, divided by the most it could be, and our own reading of the chunk's terms are one number."""
+    store = SqliteVectors(tmp_path / "kb.sqlite", StoreFacts("x", 4))
+    vector = np.full(4, 0.5, np.float32)
+    chunks = [
+        Chunk(str(place), str(place), text, 0, len(text), terms=text, embedding=vector)
+        for place, text in enumerate(CHUNKS)
+    ]
+    store.replace_many([Replacement(chunk.id, "ds", "h", [chunk], chunk.text) for chunk in chunks])
+    terms = {"a": 1.0, "b": 0.5}
+    concepts = concepts_of(["a", "b"], terms, {}, store.term_counts(["a", "b"]), store.count())
+    mean = sum(len(text.split()) for text in CHUNKS) / len(CHUNKS)
+    for hit in store.by_terms(list(terms.items()), limit=9, k1=K1, b=B):
+        read = concepts.read(CHUNKS[int(hit.chunk)].split(), mean_length=mean, k1=K1, b=B)
+        assert hit.score / (concepts.most * (K1 + 1)) == pytest.approx(read.lexical, rel=1e-5)
+    store.close()
+
+
+def test_votes_count_only_in_doubt_and_where_the_embedder_is_trusted() -> None:
+    undecided = {"lexical_share": np.full(12, 0.5), "near": np.full(12, 0.5), "pairs": np.zeros(12)}
+    cosine = list(np.linspace(0.5, 0.4, 12))
+    trusted = adaptive(evidence([5.0] * 12, cosine, **undecided)).facts["weights"]["ranks"]
+    assert trusted > 0.4
+    assert adaptive(evidence([5.0] * 12, cosine, trust=0.0, **undecided)).facts["weights"]["ranks"] == 0
+    decided = evidence([9.0] + [1.0] * 11, cosine, **undecided)
+    assert adaptive(decided).facts["weights"]["ranks"] == 0
 
 
 def test_mmr_without_diversity_is_relevance() -> None:

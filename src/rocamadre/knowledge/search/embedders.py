@@ -1,4 +1,4 @@
-"""How much an embedder's vectors are worth in a language."""
+"""How much the ranks that an embedder gives are worth in a language."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 DEFAULT = 1.0
-_ENGLISH = MappingProxyType({"en": 1.0, "": 0.5, "es": 0.2, "pt": 0.25})
+_ENGLISH = MappingProxyType({"en": 1.0, "": 0.0})
 _KNOWN: tuple[tuple[str, Mapping[str, float]], ...] = (
     ("multilingual-minilm", MappingProxyType({"": 1.0})),
     ("minilm", _ENGLISH),

@@ -24,6 +24,7 @@ STAGES: Registry[SearchStage] = Registry(
         "lexical": f"{_STAGES}.lexical:lexical",
         "vectors": f"{_STAGES}.vectors:vectors",
         "fusion": f"{_STAGES}.fusion:fusion",
+        "feedback": f"{_STAGES}.feedback:feedback",
         "graph": "rocamadre.knowledge.graph.expansion:expand",
         "rerank": f"{_STAGES}.rerank:rerank",
         "mmr": f"{_STAGES}.mmr:mmr",

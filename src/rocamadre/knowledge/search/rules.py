@@ -14,25 +14,29 @@ from rocamadre.core.registry import Registry
 Column: TypeAlias = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What is known about the candidates of one question.
+    """What is known about the candidates of one question, a number per candidate.
 
     Attributes:
-        lexical: BM25 per candidate; 0 for one without any of the terms.
+        lexical: BM25; 0 for one without any of the terms.
+        lexical_share: BM25 against the most it could be, in [0, 1].
         cosine: Of the question's vector with the candidate's.
+        near: See `concepts.Reading`.
+        pairs: See `concepts.Reading`.
         lexical_rank: Rank in the lexical list from 1; 0 where it is not in there.
         vector_rank: The same in the list of vectors.
-        most_lexical: What BM25 could give at most, were every term there any number of times.
         language: Of the question.
         trust: How good the embedder is in this language, 0 to 1.
     """
 
     lexical: Column
+    lexical_share: Column
     cosine: Column
+    near: Column
+    pairs: Column
     lexical_rank: NDArray[np.int64]
     vector_rank: NDArray[np.int64]
-    most_lexical: float
     language: str
     trust: float
     vector_weight: float
@@ -40,10 +44,11 @@ class Evidence:
 
 
 class Fused(NamedTuple):
-    """A score in [0, 1] per candidate, and what was decided."""
+    """A score in [0, 1] per candidate, what was decided, and the sum of the weights where there are any."""
 
     scores: Column
     facts: dict[str, Any]
+    weight: float = 1.0
 
 
 Rule: TypeAlias = Callable[[Evidence], Fused]

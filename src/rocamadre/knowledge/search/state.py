@@ -24,6 +24,7 @@ class Question:
         passage: What is embedded instead of the text, where a stage says so.
         language: As of `Query.language`, settled.
         terms: With weights, for the lexical search.
+        same: Translations by the question's own term.
         lexical: What was found by words, best first.
         vectors: What was found by vectors, best first.
         vector: The question's own, once it was embedded.
@@ -34,6 +35,7 @@ class Question:
     passage: str = ""
     language: str = ""
     terms: dict[str, float] = field(default_factory=dict)
+    same: dict[str, set[str]] = field(default_factory=dict)
     lexical: list[Scored] = field(default_factory=list)
     vectors: list[Scored] = field(default_factory=list)
     vector: Any = None
@@ -48,6 +50,7 @@ class State:
         questions: The query first.
         ranking: Candidates, best first; empty until they are fused.
         parts: Scores of parts by chunk.
+        weight: Sum of the weights that the fusion's scores are a mean by.
         shown: What is returned in a chunk's stead: its parent.
         facts: What the stage at work decided, as JSON.
         dropped: What the stage at work took out.
@@ -63,10 +66,12 @@ class State:
     questions: list[Question] = field(default_factory=list)
     ranking: list[Scored] = field(default_factory=list)
     parts: dict[str, dict[str, float]] = field(default_factory=dict)
+    weight: float = 1.0
     shown: dict[str, Chunk] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     dropped: list[Dropped] = field(default_factory=list)
     _chunks: dict[str, Chunk] = field(default_factory=dict)
+    _terms: dict[str, list[str]] = field(default_factory=dict)
 
     def trust(self, language: str) -> float:
         """How good the store's embedder is in a language, 0 to 1."""
@@ -78,6 +83,12 @@ class State:
         if wanted:
             self._chunks.update({chunk.id: chunk for chunk in self.store.chunks(wanted)})
         return {each: self._chunks[each] for each in ids if each in self._chunks}
+
+    def terms(self, ids: Sequence[str]) -> dict[str, list[str]]:
+        """Chunks' terms by id, in order."""
+        for each, chunk in self.chunks([each for each in ids if each not in self._terms]).items():
+            self._terms[each] = chunk.terms.split()
+        return {each: self._terms[each] for each in ids if each in self._terms}
 
     def drop(self, item: Scored, reason: str) -> None:
         """Note that a candidate goes; the stage itself leaves it out of the ranking."""

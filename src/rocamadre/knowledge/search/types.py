@@ -31,6 +31,7 @@ ORDER = (
     "lexical",
     "vectors",
     "fusion",
+    "feedback",
     "graph",
     "rerank",
     "mmr",
@@ -38,7 +39,7 @@ ORDER = (
     "cut",
 )
 """The stages there are, in the order in which they make sense."""
-DEFAULT_STAGES = ("analyse", "translate", "lexical", "vectors", "fusion", "parents", "cut")
+DEFAULT_STAGES = ("analyse", "translate", "lexical", "vectors", "fusion", "feedback", "parents", "cut")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,8 @@ class Result:
         chunk: What is returned: the chunk, or its parent after the stage `parents`.
         score: In [0, 1], never rising from one result to the next.
         matched: The chunk that was found, where a parent is returned; else the same as `chunk`.
-        parts: Scores of the parts: `lexical`, `vector`, `rerank` where they were asked.
+        parts: What the score was made of, each in [0, 1]: `lexical`, `vector`, `near`, `pairs`, `feedback`; `coverage`;
+            `rerank` where one was asked.
     """
 
     chunk: Chunk

@@ -230,7 +230,7 @@ def test_least_score_drops_with_its_reason(filled) -> None:
     [
         ("¿Quién necesita harina y paciencia?", BAKERS),
         ("Quem precisa de farinha e paciência?", BAKERS),
-        ("Which bridge is there since 1310?", PORTUGUESE),
+        ("What is made of stone since 1310?", PORTUGUESE),
     ],
 )
 def test_words_are_translated_when_there_are_chunks_in_another_language(filled, question: str, expected) -> None:

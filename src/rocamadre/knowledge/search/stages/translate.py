@@ -15,7 +15,7 @@ def translate(state: State) -> None:
     """Add translations of the terms, and the terms as the other language's analyser makes them (names, numbers)."""
     if state.query.search_type == "SEMANTIC":
         return
-    added = {}
+    added: dict[str, dict[str, float]] = {}
     total = sum(state.languages.values())
     for question in state.questions:
         others = [
@@ -23,28 +23,31 @@ def translate(state: State) -> None:
             for language, count in sorted(state.languages.items())
             if language not in ("", question.language) and count >= LEAST_SHARE * total
         ]
+        own = dict(question.terms)
         for language in others:
-            found = _into(question, language)
-            for term, weight in found.items():
-                question.terms[term] = max(weight, question.terms.get(term, 0.0))
-            added[language] = {term: round(weight, 3) for term, weight in sorted(found.items())}
-    state.facts["added"] = added
+            for term, found in _into(question, own, language).items():
+                question.same.setdefault(term, set()).update(found)
+                for other, weight in found.items():
+                    if weight > question.terms.get(other, 0.0):
+                        question.terms[other] = weight
+                        added.setdefault(language, {})[other] = round(weight, 3)
+    state.facts["added"] = {language: dict(sorted(found.items())) for language, found in added.items()}
 
 
-def _into(question: Question, language: str) -> dict[str, float]:
-    """Terms in another language with their weights.
+def _into(question: Question, own: dict[str, float], language: str) -> dict[str, dict[str, float]]:
+    """By own term, what it may be in another language, with weights.
 
     A translation that is a little probable weighs nearly as much as a sure one (the fourth root): measured better than
     the probability itself, since of several translations a chunk mostly holds one.
     """
-    found: dict[str, float] = {}
+    found: dict[str, dict[str, float]] = {}
     for word in words_of(question.text):
         term = term_of(word, question.language)
-        if term not in question.terms:
+        if term not in own:
             continue
+        here = found.setdefault(term, {})
         if same := term_of(word, language):
-            found[same] = max(found.get(same, 0.0), question.terms[term])
+            here[same] = own[term]
         for translation, probability in translations(term, question.language, language):
-            weight = question.terms[term] * probability**ROOT
-            found[translation] = max(found.get(translation, 0.0), weight)
-    return {term: weight for term, weight in found.items() if weight > question.terms.get(term, 0.0)}
+            here[translation] = max(here.get(translation, 0.0), own[term] * probability**ROOT)
+    return found
