@@ -225,8 +225,8 @@ class AnswerSettings(BaseModel):
     model_config = _SECTION
     by: Literal["auto", "reader", "model"] = Field(
         default="auto",
-        description="Who answers: `reader` takes it from the chunks word for word, `model` writes it; `auto`: the model "
-        "if it has at least `model_parameters`, or is remote.",
+        description="Who answers: `reader` takes it from the chunks word for word, `model` writes it; `auto`: the "
+        "model if it has at least `model_parameters`, or is remote.",
     )
     model_parameters: int = Field(
         default=500_000_000, ge=0, description="Parameters from which a model is taken to be fit to write answers."
@@ -237,7 +237,8 @@ class AnswerSettings(BaseModel):
         description="What the reader gives: `auto`: the words alone where it is sure of them, else their sentence.",
     )
     unsupported: Literal["drop", "keep"] = Field(
-        default="drop", description="What becomes of a model's sentences that no chunk supports; kept ones cite nothing."
+        default="drop",
+        description="What becomes of a model's sentences that no chunk supports; kept ones cite nothing.",
     )
     prompt_characters: int = Field(
         default=12_000, ge=500, description="Most characters of chunks that a model is shown."
@@ -254,8 +255,8 @@ class SqlSettings(BaseModel):
     model_config = _SECTION
     connections: dict[str, str] = Field(
         default_factory=dict,
-        description="Names to URLs: `sqlite:///FILE`, `postgresql://…`, `duckdb:///FILE`. A knowledge base names one as "
-        "its databaseName.",
+        description="Names to URLs: `sqlite:///FILE`, `postgresql://…`, `duckdb:///FILE`. A knowledge base names one "
+        "as its databaseName.",
     )
     rows: int = Field(default=100, ge=1, le=10_000, description="Most rows that one question brings back.")
     timeout_s: float = Field(default=15.0, gt=0, description="Seconds that one query may take.")
