@@ -65,3 +65,13 @@ def test_a_chunk_that_says_too_little_is_in_the_documents_language():
     text = "The committee described what the visitors forgot before sunrise.\n\nIQ 42"
     pieces = [cutting.Piece(0, 64, text[:64]), cutting.Piece(66, 71, text[66:])]
     assert [cut.language for cut in analysed(text, pieces, enrich=False)] == ["en", "en"]
+
+
+def test_what_nobody_sized_is_no_longer_than_the_embedder_reads():
+    assert CutSettings(None, most_tokens=8192).chunker().max_tokens == 300
+    assert CutSettings(None, most_tokens=256).chunker().max_tokens == 254
+    sized = {
+        "chunkingStrategy": "FIXED_SIZE",
+        "fixedSizeChunkingConfiguration": {"maxTokens": 500, "overlapPercentage": 1},
+    }
+    assert CutSettings(sized, most_tokens=256).chunker().max_tokens == 500

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rocamadre.datasets.languages import OTHER, detect_language
+from rocamadre.knowledge.chunkers.default import Default
 from rocamadre.knowledge.chunkers.registry import Chunker, CountTokens, Embed, Piece, chunker_of, settings_of
 from rocamadre.knowledge.graph.entities import names_of
 from rocamadre.knowledge.graph.relations import described
@@ -51,6 +52,10 @@ class Cut(NamedTuple):
     names: Mapping[str, list[str]] = {}
 
 
+_MARKS = 2
+"""Tokens that an embedder puts around a text."""
+
+
 class CutSettings(msgspec.Struct, frozen=True):
     """How documents are cut.
 
@@ -58,15 +63,20 @@ class CutSettings(msgspec.Struct, frozen=True):
         chunking: As `chunkers.registry.settings_of` takes it; None is the default.
         tokenizer: Path of the embedder's; empty to count by letters.
         enrich: Whether the names in pieces are wanted.
+        most_tokens: What the embedder reads of a piece; the default's pieces are no longer, so that nothing of them
+            goes unread. What a user sets stays as it is.
     """
 
     chunking: dict[str, Any] | None
     tokenizer: str = ""
     enrich: bool = False
+    most_tokens: int = 8192
 
     def chunker(self) -> Chunker:
         """What cuts."""
-        return chunker_of(settings_of(self.chunking))
+        if self.chunking:
+            return chunker_of(settings_of(self.chunking))
+        return Default(max_tokens=max(1, min(Default().max_tokens, self.most_tokens - _MARKS)))
 
     def counter(self) -> CountTokens:
         """What counts."""

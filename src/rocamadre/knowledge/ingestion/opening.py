@@ -203,6 +203,7 @@ def cut_settings(platform: JobPlatform, target: Target) -> CutSettings:
         chunking=dict(chunking) if chunking else None,
         tokenizer=str(tokenizer_of(model) or ""),
         enrich=bool(source.ingestion.get("contextEnrichmentConfiguration")),
+        most_tokens=model.context_length,
     )
 
 
