@@ -352,6 +352,66 @@ def _kb_scale(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     return rows
 
 
+def _ingestion(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    rows = []
+    for kind, what in (("precomputed", "with ready vectors"), ("embedded", "with MiniLM")):
+        found = figures[kind]
+        ours, theirs = found["rocamadre"], found.get("langchain_chroma")
+        text = f"{ours['documents_per_s']['median']:,.1f}, {ours['chunks_per_s']['median']:,.0f}"
+        memory = f"{found['memory_mb']['rocamadre']:.0f} MB"
+        if theirs:
+            text += (
+                f"; LangChain and Chroma {theirs['documents_per_s']['median']:,.1f}, "
+                f"{theirs['chunks_per_s']['median']:,.0f}: {found['times_faster']} times"
+            )
+            memory += f"; LangChain and Chroma {found['memory_mb']['langchain_chroma']:.0f} MB"
+        bar = f"{figures['bars'][kind]:g} times"
+        rows.append((f"{ours['chunks']:,} chunks {what}: documents/s, chunks/s", text, bar))
+        rows.append(
+            (
+                f"the same: most memory, all processes of {'a server' if kind == 'embedded' else 'the job'}",
+                memory,
+                "no more",
+            )
+        )
+    share = figures["embedded"]["embedder_share"]
+    rows.append(("the embedder's chunks/s, against its runtime called directly", f"{share:.0%}", "90 %"))
+    return rows
+
+
+def _kb_kills(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    kills = figures["kills"]
+    count = f"{kills['worker']} kills of the worker and {kills['server']} of the server"
+    return [
+        (
+            f"{count}, while {figures['rounds']} jobs ran: jobs with wrong figures",
+            str(len(figures["wrong_figures"])),
+            "0",
+        ),
+        (
+            f"of {figures['documents']:,} documents in {figures['chunks']:,} chunks, other than undisturbed",
+            str(len(figures["documents_that_differ"])),
+            "0",
+        ),
+    ]
+
+
+def _graph(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    two = figures["two_passages"]
+    rows = [
+        (
+            f"{two['questions']} questions that need two of {two['passages']} passages: both among the first five",
+            f"{two['graph']['both_in_5']:.3f}; without the stage {two['default']['both_in_5']:.3f}",
+            "",
+        )
+    ]
+    rows += [
+        (f"{name}, one passage each, nDCG@10", f"{each['graph']:.3f}; without the stage {each['default']:.3f}", "")
+        for name, each in figures["one_passage"].items()
+    ]
+    return rows
+
+
 def _losses(figures: dict[str, Any]) -> dict[str, float]:
     return dict(figures["methods"]["LoRA"]["validation_loss"])
 
@@ -382,6 +442,9 @@ SECTIONS = {
     "batch": _batch,
     "s3": _s3,
     "kb_scale": _kb_scale,
+    "ingestion": _ingestion,
+    "kb_kills": _kb_kills,
+    "graph": _graph,
     "soak": _soak,
     "fuzz": _fuzz,
     "parsing": _parsing,
