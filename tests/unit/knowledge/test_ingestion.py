@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from rocamadre.core.errors import Unavailable
 from rocamadre.knowledge.ingestion import jobs
 from rocamadre.testing.jobs import inline_jobs
 from rocamadre.testing.knowledge import KnowledgeBench
@@ -372,6 +373,25 @@ def test_calls_that_come_together_are_all_done(bench):
     assert len(bench.texts()) == 18
 
 
+@pytest.mark.parametrize("step", ["opened_store", "_load"])
+def test_documents_of_a_run_that_fails_have_failed(bench, monkeypatch, step):
+    source = bench.new_source(configuration={"type": "CUSTOM"})
+    where = {"knowledgeBaseId": bench.base, "dataSourceId": source}
+
+    def broken(*_):
+        raise Unavailable("the embedder is away")
+
+    monkeypatch.setattr(jobs, step, broken)
+    bench.agent.ingest_knowledge_base_documents(**where, documents=[inline("one", "Text.")])
+    bench.jobs.drain()
+    assert bench.statuses(source) == {"one": ("FAILED", "the embedder is away")}
+    monkeypatch.undo()
+    bench.agent.ingest_knowledge_base_documents(**where, documents=[inline("two", "Text.")])
+    bench.jobs.drain()
+    assert bench.statuses(source) == {"one": ("FAILED", "the embedder is away"), "two": ("INDEXED", "")}
+    assert not any(path.is_file() for path in bench.server.platform.settings.home.glob("kb/*.staged/*"))
+
+
 def test_a_knowledge_base_that_is_gone_is_not_made_again(bench):
     source = bench.new_source(configuration={"type": "CUSTOM"})
     bench.agent.ingest_knowledge_base_documents(
@@ -379,7 +399,10 @@ def test_a_knowledge_base_that_is_gone_is_not_made_again(bench):
     )
     bench.agent.delete_knowledge_base(knowledgeBaseId=bench.base)
     bench.jobs.drain()
-    assert not list(bench.server.platform.settings.home.glob(f"kb/{bench.base}*"))
+    home = bench.server.platform.settings.home
+    assert not list(home.glob(f"kb/*{bench.base}*"))
+    assert not list(home.glob(f"kb/*{source}*"))
+    assert not list(home.glob("runs/kb-*"))
 
 
 # -- chunkers that want more than a text -----------------------------------------------------------------------------

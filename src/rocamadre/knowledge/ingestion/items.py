@@ -271,18 +271,18 @@ def give_back(tx: Connection, place: Place, *, now: datetime, reason: str = "") 
         tx: A transaction.
         place: Of the run.
         now: The time.
-        reason: Shown with documents that a client brought, which nobody lists again; these have failed.
+        reason: Of documents that a client brought one by one, which nobody lists again: these have failed. Empty: no
+            document is to blame.
     """
     mine = (ITEMS.c.data_source == place.data_source) & (ITEMS.c.run == place.run) & (ITEMS.c.state == "waiting")
     rows = [_known(row) for row in tx.execute(select(ITEMS).where(mine))]
-    brought = [row.id for row in rows if row.brought and reason]
-    stored = [row.id for row in rows if row.is_stored and not (row.brought and reason)]
-    new = [row.id for row in rows if not row.is_stored and not (row.brought and reason)]
     tx.execute(delete(ITEMS).where(mine, ITEMS.c.content_hash == ""))
     tx.execute(update(ITEMS).where(mine).values(state="", reason=""))
-    forget_documents(tx, place, new)
-    show(tx, place, [(each, "INDEXED", "", None) for each in stored], now=now)
-    show(tx, place, [(each, "FAILED", reason, None) for each in brought], now=now)
+    if reason:
+        show(tx, place, [(row.id, "FAILED", reason, None) for row in rows], now=now)
+        return
+    forget_documents(tx, place, [row.id for row in rows if not row.is_stored])
+    show(tx, place, [(row.id, "INDEXED", "", None) for row in rows if row.is_stored], now=now)
 
 
 def count(tx: Connection, place: Place) -> Statistics:

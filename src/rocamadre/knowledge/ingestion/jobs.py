@@ -27,6 +27,8 @@ from rocamadre.knowledge.ingestion.opening import (
     find_target,
     folder_of,
     held,
+    keep_last_change,
+    last_change,
     opened_source,
     opened_store,
     place_of,
@@ -67,25 +69,20 @@ def plan(work: Work) -> dict[str, Any]:
         RunStopped: so it was asked.
     """
     target = find_target(work)
-    clock, sql = work.platform.clock, work.platform.sql
-    if target.request.work == "clear":
+    if target.request.work != "sync":
         return {}
     _move(work, "IN_PROGRESS")
     # Before anything is changed: without its embedder, or with a wrong chunker, nothing can be done.
-    if target.request.work == "sync":
-        cut_settings(work.platform, target).chunker()
-    with held(work, target.source.id):
-        if target.request.work == "documents":
-            changes = waiting_changes(work, target)
-            with opened_source(work, target) as source, sql.begin() as tx:
-                assert isinstance(source, ChangesSource)
-                listed = target.source.type == "S3"
-                plan_changes(tx, target.place, changes, source.item, whole=listed, now=clock.now())
-            return {"last": max((change.sequence for change in changes), default=0)}
-        with opened_source(work, target) as source:
-            plan_listing(
-                sql, target.place, source, target.fingerprint, now=clock.now, stop_requested=work.stop_requested
-            )
+    cut_settings(work.platform, target).chunker()
+    with held(work, target.source.id), opened_source(work, target) as source:
+        plan_listing(
+            work.platform.sql,
+            target.place,
+            source,
+            target.fingerprint,
+            now=work.platform.clock.now,
+            stop_requested=work.stop_requested,
+        )
     _tell(work)
     return {}
 
@@ -102,10 +99,26 @@ def bring(work: Work) -> dict[str, Any]:
         if target.request.work == "clear":
             _clear(work, target, store)
             return {}
+        if target.request.work == "documents":
+            _take_changes(work, target)
         _delete(work, target, store)
         if asyncio.run(_load(work, target, store)):
             raise RunStopped
+        if target.request.work == "documents":
+            # Before others may hold the data source: they would take the same changes up again.
+            with work.platform.sql.begin() as tx:
+                _forget_changes(tx, work, last=last_change(work))
     return {}
+
+
+def _take_changes(work: Work, target: Target) -> None:
+    """Write down what clients brought by now; what comes later is for the run that comes with it."""
+    changes = waiting_changes(work, target)
+    keep_last_change(work, max((change.sequence for change in changes), default=0))
+    with opened_source(work, target) as source, work.platform.sql.begin() as tx:
+        assert isinstance(source, ChangesSource)
+        listed = target.source.type == "S3"
+        plan_changes(tx, target.place, changes, source.item, whole=listed, now=work.platform.clock.now())
 
 
 def finish(work: Work) -> dict[str, Any]:
@@ -114,9 +127,6 @@ def finish(work: Work) -> dict[str, Any]:
     with work.platform.sql.connect() as connection:
         statistics = items.count(connection, target.place)
         reasons = items.reasons(connection, target.place)
-    if target.request.work == "documents":
-        with work.platform.sql.begin() as tx:
-            _forget_changes(tx, work, last=work.results["plan"]["last"])
     target.folder.discard()
     # A step's result is kept small; the reasons are counted again when the run ends.
     return {"statistics": asdict(statistics), "failures": len(reasons)}
@@ -131,10 +141,10 @@ def settle(tx: Connection, work: Work, outcome: Outcome) -> None:
     statistics = _counted(tx, work)
     reasons = items.reasons(tx, place)
     failed = outcome.end == "failed"
-    items.give_back(tx, place, now=now, reason=outcome.reason if failed else "")
+    items.give_back(tx, place, now=now, reason=outcome.reason if request.work == "documents" else "")
     if request.work == "documents":
-        if outcome.end != "completed":
-            _forget_changes(tx, work, last=(work.results.get("plan") or {}).get("last"), reason=outcome.reason)
+        if failed:
+            _forget_changes(tx, work, last=last_change(work), reason=outcome.reason)
         folder_of(work).discard()
         return
     told = ([outcome.reason] if failed else []) + reasons

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import msgspec
 from rocamadre.catalog.operations import find_model
 from rocamadre.core.context import Context, Platform, Principal
 from rocamadre.core.errors import Conflict, InvalidRequest, NotFound
-from rocamadre.jobs.rundir import RunDir
+from rocamadre.jobs.rundir import RunDir, read_json, write_json
 from rocamadre.jobs.runner import JobPlatform, RunStopped, Work
 from rocamadre.knowledge.embedding import embedder_hash
 from rocamadre.knowledge.ingestion import items
@@ -32,7 +31,7 @@ from rocamadre.knowledge.sources.custom import ChangesSource
 from rocamadre.knowledge.sources.place import Place as SourcePlace
 from rocamadre.knowledge.sources.protocol import Source
 from rocamadre.knowledge.sources.registry import open_source
-from rocamadre.knowledge.stores import open_store, staging_dir, store_dir
+from rocamadre.knowledge.stores import open_store, staging_dir
 from rocamadre.knowledge.tables import select_base, select_changes, select_source
 from rocamadre.knowledge.types import Change, DataSource, KnowledgeBase
 from rocamadre.neighbours.lambdas.invoking import invoke_function
@@ -41,7 +40,10 @@ from rocamadre.store.vectors.protocol import VectorStore
 VERSION = 1
 """Of the way from a document to its chunks; raised when the same document would be cut or described otherwise."""
 
+_LAST = "last.json"
 _LOCK_POLL_S = 0.2
+_held: set[str] = set()
+_given_back = threading.Condition()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +101,23 @@ def fingerprint_of(base: KnowledgeBase, source: DataSource) -> str:
 
 @contextmanager
 def held(work: Work, data_source: str) -> Iterator[None]:
-    """Hold a data source for this run; wait while another has it.
+    """Hold a data source for this run; wait while another has it. A home has one worker, whose runs are threads.
 
     Raises:
         RunStopped: so it was asked meanwhile.
     """
-    folder = store_dir(work.platform)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / f".{data_source}.lock").open("w") as stream:
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if work.stop_requested():
-                    raise RunStopped from None
-                time.sleep(_LOCK_POLL_S)
+    with _given_back:
+        while data_source in _held:
+            if work.stop_requested():
+                raise RunStopped
+            _given_back.wait(_LOCK_POLL_S)
+        _held.add(data_source)
+    try:
         yield
+    finally:
+        with _given_back:
+            _held.discard(data_source)
+            _given_back.notify_all()
 
 
 @contextmanager
@@ -174,11 +176,24 @@ def _stop_if_asked(work: Work) -> None:
 
 
 def waiting_changes(work: Work, target: Target) -> list[Change]:
-    """What clients want; once planned, no more than was there by then."""
+    """What clients want; of a run that has begun, what was there when it began."""
     with work.platform.sql.connect() as connection:
         changes = select_changes(connection, target.base.id, target.source.id)
-    last = (work.results.get("plan") or {}).get("last")
+    last = last_change(work)
     return changes if last is None else [change for change in changes if change.sequence <= last]
+
+
+def last_change(work: Work) -> int | None:
+    """The last change that a run takes up; None before it has begun."""
+    found = read_json(folder_of(work).path / _LAST)
+    return None if found is None else int(found)
+
+
+def keep_last_change(work: Work, sequence: int) -> None:
+    """Note the last change that a run takes up."""
+    folder = folder_of(work)
+    folder.work.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_json(folder.path / _LAST, sequence)
 
 
 def cut_settings(platform: JobPlatform, target: Target) -> CutSettings:
