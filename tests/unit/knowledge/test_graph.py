@@ -136,7 +136,7 @@ def test_an_ingestion_enriches_where_the_data_source_says_so(tmp_path):
         found = runtime.retrieve(
             knowledgeBaseId=bench.base,
             retrievalQuery={"text": QUESTION},
-            retrievalConfiguration={"vectorSearchConfiguration": {"numberOfResults": 3}},
+            retrievalConfiguration={"vectorSearchConfiguration": {"numberOfResults": 4}},
         )["retrievalResults"]
         uris = {each["location"]["s3Location"]["uri"] for each in found}
         assert {"s3://docs/ana.txt", "s3://docs/faro.txt"} <= uris
