@@ -244,3 +244,55 @@ def test_words_are_translated_when_there_are_chunks_in_another_language(filled, 
 def test_nothing_is_translated_in_one_language(filled) -> None:
     found = search(filled(RIVER, BAKERS), Query("What do bakers need?"), SearchSettings(), embed)
     assert next(stage for stage in found.trace if stage.name == "translate").facts["added"] == {}
+
+
+def test_feedback_brings_up_what_the_best_have_in_common(filled, monkeypatch) -> None:
+    monkeypatch.setattr("rocamadre.knowledge.search.stages.feedback.CROWD", 1)
+    best = piece("The flood of 1910 drowned the mill, the orchard and the ferry.")
+    alike = piece("Nobody rebuilt the mill and the orchard; the ferry came back in spring.")
+    other = piece("Grapes ripen in autumn on the southern slopes of many hills.")
+    store = filled(best, alike, other, BAKERS)
+    query = Query("What did the flood of 1910 destroy?", limit=4)
+    plain = search(store, query, SearchSettings().without_stages("feedback"), embed)
+    found = search(store, query, SearchSettings(), embed)
+    stage = next(stage for stage in found.trace if stage.name == "feedback")
+    assert {"mill", "orchard", "ferri"} <= set(stage.facts["terms"])
+    assert found.results[0].chunk.id == best.id
+
+    def ahead(results) -> float:
+        scores = {result.chunk.id: result.score for result in results}
+        return scores[alike.id] - max(scores[other.id], scores[BAKERS.id])
+
+    assert ahead(found.results) > ahead(plain.results)
+    assert 0 < found.results[0].parts["feedback"] <= 1
+
+
+@pytest.mark.parametrize("rule", ["weighted", "rank"])
+def test_feedback_leaves_the_usual_rules_alone(filled, rule: str) -> None:
+    found = search(filled(*ALL), Query("grey stone bridge"), SearchSettings(fusion=rule), embed)
+    stage = next(stage for stage in found.trace if stage.name == "feedback")
+    assert "skipped" in stage.facts
+    assert not stage.moved
+
+
+def test_the_fusion_says_how_much_each_part_weighed(filled) -> None:
+    found = search(filled(*ALL), Query("grey stone bridge", language="en"), SearchSettings(), embed)
+    decided = next(stage for stage in found.trace if stage.name == "fusion").facts["decided"][0]
+    assert set(decided["weights"]) == {"lexical", "vector", "near", "pairs", "ranks"}
+    assert sum(decided["weights"].values()) == pytest.approx(1, abs=1e-3)
+    assert decided["trust"] == 1
+    spanish = search(filled(*ALL), Query("el puente de piedra", language="es"), SearchSettings(), embed)
+    assert next(stage for stage in spanish.trace if stage.name == "fusion").facts["decided"][0]["trust"] == 0
+
+
+def test_a_word_and_its_translation_are_one_concept(filled) -> None:
+    found = search(filled(SPANISH, BAKERS), Query("the river", language="en", limit=1), SearchSettings(), embed)
+    assert found.results[0].chunk.id == SPANISH.id
+    assert found.results[0].parts["coverage"] == pytest.approx(1)
+
+
+def test_feedback_needs_a_crowd(filled):
+    store = filled(RIVER, BAKERS, PORTUGUESE)
+    found = search(store, Query("Which bridge?", limit=2), SearchSettings(candidates=5), embed)
+    stage = next(stage for stage in found.trace if stage.name == "feedback")
+    assert "fewer than" in stage.facts["skipped"]

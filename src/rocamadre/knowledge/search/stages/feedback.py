@@ -29,12 +29,17 @@ DEPTH = 60
 """Candidates that are looked at again; those below get nothing, which moves none of them up."""
 LONGEST = 2000
 """Terms of a chunk that are looked at."""
+CROWD = 200
+"""Chunks of a knowledge base from which the best few have more in common than chance; in a handful, any three are."""
 
 
 def feedback(state: State) -> None:
     """Rank the candidates again, with the best ones' terms and vectors among the parts."""
     if state.query.search_type == "SEMANTIC" or state.settings.fusion != "adaptive":
         state.facts["skipped"] = "only the adaptive fusion knows how to weigh it"
+        return
+    if state.store.count() < CROWD:
+        state.facts["skipped"] = f"fewer than {CROWD} chunks"
         return
     ids = [item.id for item in state.ranking[: max(DEPTH, state.query.limit)]]
     chunks = state.chunks(ids)
