@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from rocamadre.api.handlers import handles
+from rocamadre.api.wire.models import read_models
 from rocamadre.api.wire.paging import page
 from rocamadre.core.context import Context
 from rocamadre.knowledge.ingestion_jobs import get_ingestion, list_ingestions, start_ingestion, stop_ingestion
@@ -68,8 +69,15 @@ def _summary(job: IngestionJob) -> dict[str, Any]:
         "dataSourceId": job.data_source,
         "ingestionJobId": job.id,
         "status": job.status,
-        "statistics": job.statistics.wire(),
+        "statistics": {name: count for name, count in job.statistics.wire().items() if name in _counted()},
         "startedAt": job.started_at,
         "updatedAt": job.updated_at,
     }
     return facts | ({"description": job.description} if job.description else {})
+
+
+@cache
+def _counted() -> frozenset[str]:
+    """What the installed botocore knows of the statistics; older ones do not count what was skipped."""
+    shapes = read_models(("bedrock-agent",))["bedrock-agent"]["shapes"]
+    return frozenset(shapes["IngestionJobStatistics"]["members"])
