@@ -66,8 +66,8 @@ def test_the_way_of_each_chunk_is_shown(tab, base):
     tab.settled()
     stages = tab.page.locator(".stage > summary")
     assert stages.count() >= 3
-    stages.filter(has_text="lexical").click()
-    assert re.search(r"\d", tab.page.locator(".stage", has_text="lexical").locator("table").inner_text())
+    stages.filter(has_text="lexical").first.click()
+    assert re.search(r"\d", tab.page.locator(".stage", has_text="lexical").first.locator("table").inner_text())
     assert "Sundays" in tab.page.locator(".results").inner_text()
 
 

@@ -55,7 +55,7 @@ def test_home_runs_a_batch_that_shows_among_the_jobs(tab):
 def test_models_are_listed_sorted_and_found(tab):
     tab.open("/models")
     tab.settled()
-    names = tab.page.locator(".table").first.locator("tbody a")
+    names = tab.page.get_by_role("region", name="Models", exact=True).locator("tbody a")
     listed = names.all_inner_texts()
     assert {"Roca Mini", "Fake (no model)"} <= set(listed)
     tab.page.get_by_role("button", name="Name").click()

@@ -102,7 +102,8 @@ def test_a_model_is_brought_here_and_shows(tab, checkout, tmp_path):
     pulls.get_by_text("brought").first.wait_for()
     pulls.get_by_role("link", name="Look at it").first.wait_for(timeout=60_000)
     # The table above has it without being asked.
-    tab.page.locator(".table").first.get_by_role("link", name=re.compile("brought", re.IGNORECASE)).wait_for()
+    there = tab.page.get_by_role("region", name="Models", exact=True)
+    there.get_by_role("link", name=re.compile("brought", re.IGNORECASE)).wait_for()
     pulls.get_by_role("link", name="Look at it").first.click()
     tab.page.wait_for_url("**/models/*brought*")
 

@@ -445,7 +445,7 @@ WORKING = {
     ("bedrock", "GetModelImportJob"): lambda client: {"jobIdentifier": _import(client)},
     ("bedrock", "ListModelImportJobs"): lambda client: {},
     ("bedrock", "GetImportedModel"): lambda client: {"modelIdentifier": client.register_imported()},
-    ("bedrock", "ListImportedModels"): lambda client: {},
+    ("bedrock", "ListImportedModels"): lambda client: [client.register_imported() for _ in range(3)] and {},
     ("bedrock", "DeleteImportedModel"): lambda client: {"modelIdentifier": client.register_imported()},
     ("bedrock", "CreateModelCopyJob"): _new_copy,
     ("bedrock", "GetModelCopyJob"): lambda client: {"jobArn": _copy(client)},
