@@ -60,6 +60,18 @@ class TestPgvector(VectorSuite):
         finally:
             store.destroy()
 
+    def test_an_id_that_no_index_holds_is_refused(self, postgres_url):
+        store = PgVectors(postgres_url, token_hex(6), FACTS)
+        long = f"https://example.org/{token_hex(1500)}"
+        try:
+            with pytest.raises(InvalidRequest, match=r"its id has 30\d\d bytes"):
+                store.replace_many([one("a", "x", unit(1)), one(long, "y", unit(2))])
+            assert store.count() == 0
+            store.replace_many([one(long[:2500], "y", unit(2))])
+            assert store.text(long[:2500]) == "y"
+        finally:
+            store.destroy()
+
     def test_nothing_is_left_of_a_destroyed_store(self, postgres_url):
         store, other = (PgVectors(postgres_url, "gone", FACTS) for _ in range(2))
         store.replace_many(many(5))

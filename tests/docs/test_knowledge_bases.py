@@ -75,6 +75,8 @@ def test_the_commands_run_in_their_order(checkout, place):
     assert "lighthouse.md" in shown
     assert "fusion" in shown
     assert "Celeste Moura" in shown
+    assert re.search(r"^name +chunks$", shown, re.M)
+    assert "no chunk has names noted" not in shown
     assert "the chunks are in the embedded store" in shown
     assert shown.rstrip().endswith("coast is deleted")
     kept = [path.name for path in (where / "home" / "kb").glob("*")]
@@ -85,7 +87,7 @@ def test_questions_are_judged(place):
     where, _, _ = place
     lines = [
         '{"question": "How often does the lamp turn?", "documents": ["lighthouse.md"], "language": "en"}',
-        '{"question": "¿Quién repara el tejado?", "documents": {"contrato.docx": 1}, "language": "es"}',
+        '{"question": "¿Quién repara el tejado?", "documents": {"contrato.docx": 1}, "language": "es", "answer": "La cooperativa"}',
     ]
     (where / "questions.jsonl").write_text("\n".join(lines) + "\n")
     run(place, ["roca", "kb", "create", "judged"])
@@ -93,6 +95,9 @@ def test_questions_are_judged(place):
     shown = run(place, ["roca", "kb", "eval", "judged", "questions.jsonl"])
     assert re.search(r"^all\s+2\s+recall@5\s+1\.000", shown, re.M)
     assert re.search(r"^es\s+1\s+mrr", shown, re.M)
+    judged = run(place, ["roca", "kb", "eval", "judged", "questions.jsonl", "--answers"])
+    assert re.search(r"^faithfulness +1\.000", judged, re.M)
+    assert re.search(r"^context recall +", judged, re.M)
     (where / "examples" / "documents" / "ferries.csv").unlink()
     again = run(place, ["roca", "kb", "add", "judged", "examples/documents", "--json"])
     assert '"numberOfDocumentsDeleted": 1' in again

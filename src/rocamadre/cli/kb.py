@@ -119,6 +119,9 @@ def show(session: Session, /, name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("places", nargs=-1, required=True)
 @click.option("--chunking", help="A chunkingConfiguration as JSON, or @file; for a new data source only.")
+@click.option(
+    "--names", is_flag=True, help="Note the names in the chunks, too: `kb graph`; for a new data source only."
+)
 @click.option("--source", "source_name", help="Name of the data source; made from the place, unless given.")
 @with_json
 @click.pass_obj
@@ -130,16 +133,18 @@ def add(session: Session, /, name: str, places: tuple[str, ...], as_json: bool, 
 
     \b
     Examples:
-      roca kb add handbook ~/documents
+      roca kb add handbook ~/documents --names
       roca kb add handbook s3://my-bucket/reports/ --chunking '{"chunkingStrategy": "NONE"}'
       roca kb add handbook https://docs.example.com/ --source docs
     """
     api = KnowledgeApi(session)
     base = api.find(name)
-    more: dict[str, Any] = {}
+    ingestion: dict[str, Any] = {}
     if options["chunking"]:
-        chunking = read_json(options["chunking"], "--chunking")
-        more["vectorIngestionConfiguration"] = {"chunkingConfiguration": chunking}
+        ingestion["chunkingConfiguration"] = read_json(options["chunking"], "--chunking")
+    if options["names"]:
+        ingestion["contextEnrichmentConfiguration"] = _enrichment(api.foundation_model("amazon.nova-lite-v1:0"))
+    more: dict[str, Any] = {"vectorIngestionConfiguration": ingestion} if ingestion else {}
     sources: dict[str, None] = {}
     for place in places:
         with reported():
@@ -300,7 +305,7 @@ def chunks(session: Session, /, name: str, document: str | None, as_json: bool) 
 def graph(session: Session, /, name: str, around: str, limit: int, as_json: bool) -> None:
     """Show the names in the chunks, and what is said between them.
 
-    There are some where a data source has a contextEnrichmentConfiguration.
+    There are some where a data source has a contextEnrichmentConfiguration, which `roca kb add --names` gives it.
 
     \b
     Examples:
@@ -389,6 +394,15 @@ def _reranking(arn: str) -> dict[str, Any]:
     return {
         "type": "BEDROCK_RERANKING_MODEL",
         "bedrockRerankingConfiguration": {"modelConfiguration": {"modelArn": arn}},
+    }
+
+
+def _enrichment(arn: str) -> dict[str, Any]:
+    """What notes names; the model that Bedrock wants to be told is not asked."""
+    strategy = {"method": "CHUNK_ENTITY_EXTRACTION"}
+    return {
+        "type": "BEDROCK_FOUNDATION_MODEL",
+        "bedrockFoundationModelConfiguration": {"modelArn": arn, "enrichmentStrategyConfiguration": strategy},
     }
 
 

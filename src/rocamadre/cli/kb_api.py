@@ -107,9 +107,20 @@ class KnowledgeApi:
         return name
 
     def source(self, base: Mapping[str, Any], name: str, configuration: Mapping[str, Any], **more: Any) -> str:
-        """The id of the data source of a name; made when it is not there."""
+        """The id of the data source of a name; made when it is not there.
+
+        Raises:
+            CommandFailed: it is there, and brings documents in otherwise than is wanted now.
+        """
         for each in base["data_sources"]:
             if each["name"] == name:
+                wanted = more.get("vectorIngestionConfiguration", {})
+                if any(each["ingestion"].get(part) != value for part, value in wanted.items()):
+                    raise CommandFailed(
+                        f"data source {name} is there already, and was made otherwise: --chunking and --names are for "
+                        "new ones; make another knowledge base",
+                        Exit.USAGE,
+                    )
                 return str(each["id"])
         made = self.agent.create_data_source(
             knowledgeBaseId=base["id"], name=name, dataSourceConfiguration=configuration, **more

@@ -190,7 +190,8 @@ def show_graph(graph: Mapping[str, Any]) -> None:
     """Print names and relations."""
     if not graph["entities"]:
         click.echo(
-            "no chunk has names noted: give a data source a contextEnrichmentConfiguration, and bring it in again"
+            "no chunk has names noted: they are with `roca kb add NAME PATH --names`, or where a data source has a "
+            "contextEnrichmentConfiguration"
         )
         return
     print_table(("name", "chunks"), [(each["name"], each["chunks"]) for each in graph["entities"]])

@@ -22,13 +22,28 @@ from rocamadre.engines.embed.dimensions import resize
 from rocamadre.jobs.api import ApiAnswer, ApiSession
 from rocamadre.jobs.runner import JobPlatform
 from rocamadre.knowledge.types import KnowledgeBase
+from rocamadre.store.vectors.protocol import Chunk
 
 Vectors: TypeAlias = NDArray[np.float32]
 Embed: TypeAlias = Callable[[Sequence[str]], Vectors]
 """Texts to rows of unit length, float32, as many columns as the knowledge base has dimensions."""
 
 PATH = "/v1/embeddings"
+EMBEDDED = "x-rocamadre-embedded"
+"""In a chunk's metadata, the names of those that its vector holds besides its text; not shown."""
 _PIECE = 1 << 20
+
+
+def embedded_text(chunk: Chunk) -> str:
+    """What of a chunk is embedded: its text, after the attributes that are to be (`includeForEmbedding`)."""
+    names = [name for name in chunk.metadata.get(EMBEDDED, ()) if name in chunk.metadata]
+    return "".join(f"{name}: {_written(chunk.metadata[name])}\n" for name in names) + chunk.text
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(value) if isinstance(value, (list, tuple)) else str(value)
 
 
 def embedder_hash(model: Model) -> str:

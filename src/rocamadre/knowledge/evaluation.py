@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rocamadre.knowledge.answers.sentences import split_sentences
+from rocamadre.knowledge.chunkers.sentences import LONGEST_SENTENCE, sentences
 from rocamadre.knowledge.languages import analyse, detect
 from rocamadre.knowledge.search.types import Embed
 
@@ -202,7 +202,7 @@ def answer_scores(
 
 
 def _sentences(text: str) -> list[str]:
-    return [text[start:end] for start, end in split_sentences(text)]
+    return [text[start:end] for start, end in sentences(text, longest=LONGEST_SENTENCE)]
 
 
 def _average_precision(relevant: Sequence[bool]) -> float:

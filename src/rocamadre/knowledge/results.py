@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Engine as SqlEngine
 
 from rocamadre.core.context import Context
+from rocamadre.knowledge.embedding import EMBEDDED
 from rocamadre.knowledge.graph.relations import ENTITIES, RELATIONS
 from rocamadre.knowledge.search.types import Result, Results
 from rocamadre.knowledge.tables import select_sources
@@ -51,7 +52,7 @@ def wire_result(
     metadata = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in chunk.metadata.items()
-        if name not in (ENTITIES, RELATIONS)
+        if name not in (ENTITIES, RELATIONS, EMBEDDED)
     }
     metadata.setdefault(SOURCE_URI, chunk.document)
     metadata |= {CHUNK_ID: chunk.id, START: chunk.start, END: chunk.end}

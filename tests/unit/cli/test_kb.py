@@ -96,7 +96,7 @@ def test_chunks_and_graph(roca, pages):
     assert "characters 0-15, page 2, Sea > Lamp, parent" in shown
     assert "'other' is 0 documents" in roca("kb", "chunks", "coast", "other").err
     pages[f"{place}/graph?limit=30"] = {"chunks": 0, "entities": [], "relations": []}
-    assert "contextEnrichmentConfiguration" in roca("kb", "graph", "coast").out
+    assert "--names" in roca("kb", "graph", "coast").out
     relation = {"source": "tresco", "phrase": "built", "target": "tower", "chunks": ["c"]}
     pages[f"{place}/graph?limit=30"] = {
         "chunks": 1,

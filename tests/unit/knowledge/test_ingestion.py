@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from rocamadre.core.errors import Unavailable
+from rocamadre.core.errors import InvalidRequest, Unavailable
 from rocamadre.knowledge.ingestion import jobs
 from rocamadre.testing.jobs import inline_jobs
 from rocamadre.testing.knowledge import KnowledgeBench
@@ -203,6 +203,61 @@ def test_rows_of_a_table_have_attributes_of_their_own(bench):
     }
     store.close()
     assert found == {"The tide is high.": ("2023", "sea"), "The tide is low.": ("2024", "sea")}
+
+
+def test_a_structure_beside_what_is_no_table_is_named(bench):
+    source = bench.new_source()
+    structure = {
+        "type": "RECORD_BASED_STRUCTURE_METADATA",
+        "recordBasedStructureMetadata": {"contentFields": [{"fieldName": "text"}]},
+    }
+    bench.put("a.txt", "The tide is high.")
+    bench.put("a.txt.metadata.json", json.dumps({"documentStructureConfiguration": structure}))
+    assert bench.statistics(source)["NewDocumentsIndexed"] == 1
+    status, reason = bench.statuses(source)["a.txt"]
+    assert status == "METADATA_PARTIALLY_INDEXED"
+    assert "CSV" in reason
+
+
+def test_attributes_are_embedded_where_they_say_so(bench, asked):
+    source = bench.new_source()
+
+    def beside(year, *, embedded):
+        value = {"value": {"type": "NUMBER", "numberValue": year}, "includeForEmbedding": embedded}
+        flags = {"value": {"type": "STRING_LIST", "stringListValue": ["sea", "north"]}, "includeForEmbedding": True}
+        return {"year": value, "team": "tides", **({"tags": flags} if embedded else {})}
+
+    bench.put("a.txt", "The tide is high.", **beside(2023, embedded=True))
+    bench.statistics(source)
+    assert asked == ["year: 2023\ntags: sea, north\nThe tide is high."]
+    assert bench.texts() == {"a.txt": ["The tide is high."]}
+    for year, embedded, expected in (
+        (2024, True, ["year: 2024\ntags: sea, north\nThe tide is high."]),
+        (2024, False, ["The tide is high."]),
+        (2025, False, []),  # Only what is embedded makes another vector.
+    ):
+        asked.clear()
+        bench.put("a.txt", "The tide is high.", **beside(year, embedded=embedded))
+        assert bench.statistics(source)["MetadataDocumentsModified"] == 1
+        assert asked == expected
+
+
+def test_a_document_that_the_store_refuses_fails_alone(bench, monkeypatch):
+    source = bench.new_source()
+    for name in ("a", "b", "c"):
+        bench.put(f"{name}.txt", f"Text of {name}.")
+    whole = type(bench.store()).replace_many
+
+    def refusing(self, items):
+        for item in items:
+            if item.document.endswith("b.txt"):
+                raise InvalidRequest("its id is too long")
+        whole(self, items)
+
+    monkeypatch.setattr(type(bench.store()), "replace_many", refusing)
+    assert bench.statistics(source) == {"Scanned": 3, "NewDocumentsIndexed": 2, "Failed": 1}
+    assert bench.statuses(source)["b.txt"] == ("FAILED", "its id is too long")
+    assert sorted(bench.texts()) == ["a.txt", "c.txt"]
 
 
 def test_a_bucket_that_cannot_be_listed_deletes_nothing(bench):

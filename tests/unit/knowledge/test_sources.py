@@ -129,10 +129,19 @@ def test_attributes_plain_and_typed():
     )
     assert found.values == {"a": "x", "b": 2.5, "c": True, "d": ["p", "q"], "g": "s"}
     assert sorted(found.ignored) == ["e", "f", "h"]
+    assert found.embedded == ("g",)
 
 
 @pytest.mark.parametrize(
-    "data", [b"{", b"[]", b'{"attributes": {}}', b'{"metadataAttributes": 3}', b"\xff", b"a" * 70_000]
+    "data",
+    [
+        b"{",
+        b"[]",
+        b'{"attributes": {}}',
+        b'{"metadataAttributes": 3}',
+        b"\xff",
+        b'{"metadataAttributes": {"a": "%b"}}' % (b"a" * 10_240),
+    ],
 )
 def test_what_is_no_file_of_attributes_says_so(data):
     with pytest.raises(SourceFailure, match=r"doc\.metadata"):
@@ -147,6 +156,9 @@ def test_columns_of_a_table():
     structure = {"type": "RECORD_BASED_STRUCTURE_METADATA", "recordBasedStructureMetadata": fields}
     data = json.dumps({"documentStructureConfiguration": structure}).encode()
     assert read_sidecar(data, "x").columns == Columns("text", ("year",))
+    fields["metadataFieldsSpecification"]["fieldsToExclude"] = [{"fieldName": "year"}]
+    with pytest.raises(SourceFailure, match="'year' is to be read and in fieldsToExclude"):
+        read_sidecar(json.dumps({"documentStructureConfiguration": structure}).encode(), "x")
     del fields["contentFields"]
     with pytest.raises(SourceFailure, match="contentFields"):
         read_sidecar(json.dumps({"documentStructureConfiguration": structure}).encode(), "x")

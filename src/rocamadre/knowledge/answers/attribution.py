@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rocamadre.knowledge.answers.sentences import split_sentences
 from rocamadre.knowledge.answers.types import Embed, Passage, Statement, Support
 from rocamadre.knowledge.answers.words import Word, words_of
+from rocamadre.knowledge.chunkers.sentences import LONGEST_SENTENCE, sentences
 
 ENOUGH_SHARED = 0.6
 """Share of a sentence's content words that its support must have, where vectors are not asked."""
@@ -47,7 +47,7 @@ class Attribution:
         self._pieces: list[_Piece] = []
         self._whole: list[frozenset[str]] = []
         for index, passage in enumerate(passages):
-            found = split_sentences(passage.text)
+            found = sentences(passage.text, longest=LONGEST_SENTENCE)
             stems = [_stems(words_of(passage.text[start:end], passage.language or "en")) for start, end in found]
             self._whole.append(frozenset[str]().union(*stems) if stems else frozenset())
             for place, (start, end) in enumerate(found):

@@ -15,8 +15,8 @@ from typing import Any, Literal
 from rocamadre.knowledge.answers import prompts
 from rocamadre.knowledge.answers.attribution import Attribution
 from rocamadre.knowledge.answers.lexicon import NOT_FOUND, NOTHING
-from rocamadre.knowledge.answers.sentences import split_sentences
 from rocamadre.knowledge.answers.types import Embed, Passage, Statement
+from rocamadre.knowledge.chunkers.sentences import LONGEST_SENTENCE, sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,12 @@ class Writing:
         text = ""
         async for piece in self.speak(prompt):
             text += piece
-            ends = split_sentences(text)
+            ends = sentences(text, longest=LONGEST_SENTENCE)
             for start, end in ends[:-1]:
                 if (found := await self._statement(text[start:end], attribution, language)) is not None:
                     yield found
             text = text[ends[-1].start :] if ends else ""
-        for start, end in split_sentences(text):
+        for start, end in sentences(text, longest=LONGEST_SENTENCE):
             if (found := await self._statement(text[start:end], attribution, language)) is not None:
                 yield found
 

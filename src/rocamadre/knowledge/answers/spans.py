@@ -16,8 +16,8 @@ import numpy as np
 
 from rocamadre.knowledge.answers.lexicon import CAUSE_WORDS, FUNCTION_WORDS
 from rocamadre.knowledge.answers.questions import Question
-from rocamadre.knowledge.answers.sentences import split_sentences
 from rocamadre.knowledge.answers.words import Word, words_of
+from rocamadre.knowledge.chunkers.sentences import LONGEST_SENTENCE, sentences
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,7 +89,7 @@ def set_scene(question: Question, passages: Sequence[Passage]) -> Scene:
     """Split the passages and say how well each sentence meets the question."""
     raw: list[tuple[int, int, int, list[Word], frozenset[str]]] = []
     for index, passage in enumerate(passages):
-        for start, end in split_sentences(passage.text):
+        for start, end in sentences(passage.text, longest=LONGEST_SENTENCE):
             words = words_of(passage.text[start:end], passage.language or question.language)
             raw.append((index, start, end, words, frozenset(word.stem for word in words if word.stem)))
     count = max(1, len(raw))

@@ -8,6 +8,8 @@ pdf break anywhere. One pass, in time linear in the text, whatever is in it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 _END = re.compile(
@@ -71,17 +73,25 @@ class Span(NamedTuple):
     end: int
 
 
-def sentences(text: str, *, most: int | None = None) -> list[Span]:
+LONGEST_SENTENCE = 600
+"""Characters of a sentence for those who read sentence by sentence: what is longer has no end that can be seen."""
+
+
+def sentences(text: str, *, most: int | None = None, longest: int | None = None) -> list[Span]:
     """The sentences, without white space at their ends; together they hold everything that is not white space.
 
     Args:
         text: Any.
         most: Stop after so many.
+        longest: Cut what has more characters, at a comma or a space if there is one.
 
     >>> [a, b] = sentences("El Sr. Ruiz llegó a las 3.30 p. m. de EE. UU. ¿Qué hizo?")
     >>> (b.start, b.end)
     (46, 56)
     """
+    if longest is not None:
+        cut = (part for span in sentences(text, most=most) for part in _parts(text, span, longest))
+        return list(islice(cut, most))
     found: list[Span] = []
     first = _FIRST_HEADING.match(text)
     begun = first.end() if first else 0
@@ -109,6 +119,19 @@ def _add(found: list[Span], text: str, start: int, end: int) -> None:
     end = start + len(piece.strip())
     if start < end:
         found.append(Span(start, end))
+
+
+def _parts(text: str, span: Span, longest: int) -> Iterator[Span]:
+    """A sentence, or as many parts of it as it takes."""
+    start, end = span
+    while end - start > longest:
+        places = (text.rfind(mark, start + longest // 2, start + longest) for mark in (", ", "; ", "\n", " "))
+        cut = max(places) + 1 or start + longest
+        yield Span(start, start + len(text[start:cut].rstrip()))
+        start = cut
+        while text[start].isspace():  # There is something else before `end`.
+            start += 1
+    yield Span(start, end)
 
 
 def _ends(text: str, start: int, end: int) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from rocamadre.core.errors import InvalidRequest
 from rocamadre.jobs.runner import End, JobKind, Outcome, RunStopped, Step, Work
 from rocamadre.knowledge.embedding import embed_through, from_thread
 from rocamadre.knowledge.ingestion import items
@@ -37,7 +38,7 @@ from rocamadre.knowledge.ingestion.opening import (
     waiting_changes,
 )
 from rocamadre.knowledge.ingestion.planning import plan_changes, plan_listing
-from rocamadre.knowledge.ingestion.preparing import Prepared, Preparer
+from rocamadre.knowledge.ingestion.preparing import Prepared, Preparer, not_written
 from rocamadre.knowledge.ingestion.types import KIND_NAME, Statistics
 from rocamadre.knowledge.parsers.isolated import ParserPool
 from rocamadre.knowledge.sources.custom import ChangesSource
@@ -214,12 +215,21 @@ class Writer:
 
     def write(self, documents: Sequence[Prepared]) -> None:
         """See `loading.Steps`."""
-        replacements = [each.finished() for each in documents if each.replacement is not None]
-        if replacements:
-            self._store.replace_many(replacements)
+        settled = self._stored(documents)
         with self._work.platform.sql.begin() as tx:
-            settled = [each.settled for each in documents]
             items.write_settled(tx, self._target.place, settled, now=self._work.platform.clock.now())
+
+    def _stored(self, documents: Sequence[Prepared]) -> list[Settled]:
+        """Put them into the store, and say how it went; one that the store refuses fails alone."""
+        replacements = [each.finished() for each in documents if each.replacement is not None]
+        try:
+            if replacements:
+                self._store.replace_many(replacements)
+        except InvalidRequest as error:
+            if len(documents) == 1:
+                return [not_written(documents[0].settled.known, error.message)]
+            return [settled for each in documents for settled in self._stored([each])]
+        return [each.settled for each in documents]
 
 
 def _written_before(target: Target, store: VectorStore) -> Mapping[str, str]:

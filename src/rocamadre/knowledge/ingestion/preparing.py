@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rocamadre.knowledge.chunkers.registry import Piece
+from rocamadre.knowledge.embedding import EMBEDDED, embedded_text
 from rocamadre.knowledge.ingestion.cutting import Cut, Cutter, analysed
 from rocamadre.knowledge.ingestion.items import Action, Known, Settled
 from rocamadre.knowledge.ingestion.types import DocumentStatus
 from rocamadre.knowledge.parsers.file import Columns
+from rocamadre.knowledge.parsers.formats import MEDIA_TYPES
 from rocamadre.knowledge.parsers.parsed import Parsed, ParseFailure
 from rocamadre.knowledge.sources.protocol import Attributes, Source, SourceFailure, Value
 from rocamadre.store.vectors.protocol import Chunk, Replacement, VectorStore, chunk_id
@@ -31,6 +33,7 @@ Transform: TypeAlias = Callable[[Parsed, Sequence[Piece], str, Mapping[str, Valu
 """Parsed document, its pieces, its id and its attributes to other pieces. Raises `SourceFailure` for this document."""
 
 _PIECE = 1 << 20
+_TABLES = (MEDIA_TYPES["csv"], MEDIA_TYPES["tsv"])
 _STILL = "; the version that was indexed before is still searched"
 
 
@@ -80,7 +83,7 @@ class Prepared:
     def texts(self) -> list[str]:
         """What must be embedded."""
         assert self.replacement is not None
-        return [self.replacement.chunks[place].text[:MOST_EMBEDDED] for place in self.wanting]
+        return [embedded_text(self.replacement.chunks[place])[:MOST_EMBEDDED] for place in self.wanting]
 
     def finished(self) -> Replacement:
         """With all vectors."""
@@ -115,14 +118,16 @@ class Preparer:
         try:
             attributes = self.source.attributes(known.item)
         except SourceFailure as error:
-            return self._failed(known, str(error), "METADATA_UPDATE_FAILED" if known.is_stored else "FAILED")
-        beside = (dict(attributes.values), attributes.columns)
+            return Prepared(not_written(known, str(error), "METADATA_UPDATE_FAILED" if known.is_stored else "FAILED"))
+        beside: tuple[Any, ...] = (dict(attributes.values), attributes.columns)
+        if attributes.embedded:
+            beside = (*beside, attributes.embedded)
         attributes_hash = _hash(msgspec.json.encode(beside, order="deterministic"))
         try:
             content = self.source.fetch(known.item)
             content_hash = hash_of(content)
         except (SourceFailure, OSError) as error:
-            return self._failed(known, str(error))
+            return Prepared(not_written(known, str(error)))
         action: Action = known.action
         if known.is_stored and (known.content_hash, known.fingerprint) == (content_hash, self.fingerprint):
             action = "unchanged" if known.attributes_hash == attributes_hash else "metadata"
@@ -137,9 +142,9 @@ class Preparer:
             return self._chunked(settled, content, whole, attributes)
         except ParseFailure as error:
             unread = error.reason == "unsupported"
-            return self._failed(known, error.message, "IGNORED" if unread else "FAILED")
+            return Prepared(not_written(known, error.message, "IGNORED" if unread else "FAILED"))
         except SourceFailure as error:
-            return self._failed(known, str(error))
+            return Prepared(not_written(known, str(error)))
 
     def _chunked(self, settled: Settled, content: bytes | Path, whole: str, attributes: Attributes) -> Prepared:
         item = settled.known.item
@@ -152,13 +157,13 @@ class Preparer:
             text, more = made.text, made.attributes
             cuts = analysed(text, made.pieces, enrich=self.cutter.settings.enrich)
         pieces = [cut.piece for cut in cuts]
-        chunks = self._chunks(item.id, cuts, attributes.values, more)
+        chunks = self._chunks(item.id, cuts, attributes, more)
         # Texts that were embedded before keep their vectors: only what is new in a document is embedded.
         before = {} if settled.action == "new" else self._vectors(item.id)
         wanting: list[int] = []
         for place, piece in enumerate(pieces):
             if piece.searched:
-                vector = before.get(piece.text)
+                vector = before.get(embedded_text(chunks[place]))
                 if vector is None:
                     wanting.append(place)
                 else:
@@ -172,17 +177,22 @@ class Preparer:
         if parsed.title:
             facts["title"] = parsed.title[:200]
         settled = replace(settled, facts=facts)
+        if attributes.columns is not None and parsed.media_type not in _TABLES:
+            reason = f"documentStructureConfiguration is for CSV files, and {item.name} is {parsed.media_type}"
+            settled = replace(settled, status="METADATA_PARTIALLY_INDEXED", reason=reason)
         return Prepared(settled, Replacement(item.id, self.data_source, whole, chunks, text), wanting)
 
     def _chunks(
         self,
         document: str,
         cuts: Sequence[Cut],
-        attributes: Mapping[str, Value],
+        attributes: Attributes,
         more: Sequence[Mapping[str, Value]] | None,
     ) -> list[Chunk]:
         ids = self._ids(document, [cut.piece for cut in cuts])
-        base: dict[str, Any] = {SOURCE_URI: document, DATA_SOURCE_ID: self.data_source, **attributes}
+        base: dict[str, Any] = {SOURCE_URI: document, DATA_SOURCE_ID: self.data_source, **attributes.values}
+        if attributes.embedded:
+            base[EMBEDDED] = list(attributes.embedded)
         chunks = []
         for place, (piece, language, terms, names) in enumerate(cuts):
             metadata = {**base, **piece.metadata, **(more[place] if more else {}), **names}
@@ -219,22 +229,21 @@ class Preparer:
 
     def _vectors(self, document: str) -> dict[str, NDArray[np.float32]]:
         there = self.store.of_document(document, data_source=self.data_source)
-        return {chunk.text: chunk.embedding for chunk in there if chunk.embedding is not None}
+        return {embedded_text(chunk): chunk.embedding for chunk in there if chunk.embedding is not None}
 
-    def _failed(self, known: Known, reason: str, status: DocumentStatus = "FAILED") -> Prepared:
-        state = "ignored" if status == "IGNORED" else "failed"
-        return Prepared(
-            Settled(
-                known,
-                known.action,
-                state,  # type: ignore[arg-type]  # one of the two words above
-                status,
-                reason + (_STILL if known.is_stored else ""),
-                known.content_hash,
-                known.attributes_hash,
-                known.fingerprint,
-            )
-        )
+
+def not_written(known: Known, reason: str, status: DocumentStatus = "FAILED") -> Settled:
+    """How it went with a document of which nothing is to be written; the version before stays."""
+    return Settled(
+        known,
+        known.action,
+        "ignored" if status == "IGNORED" else "failed",
+        status,
+        reason + (_STILL if known.is_stored else ""),
+        known.content_hash,
+        known.attributes_hash,
+        known.fingerprint,
+    )
 
 
 def hash_of(content: bytes | Path) -> str:

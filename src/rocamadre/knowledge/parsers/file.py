@@ -30,7 +30,7 @@ class Columns:
     excluded: tuple[str, ...] = ()
 
 
-def columns_of(configuration: Mapping[str, Any]) -> Columns:
+def columns_of(configuration: Any) -> Columns:
     """What the `documentStructureConfiguration` of a CSV file's sidecar says.
 
     Raises:
@@ -41,7 +41,7 @@ def columns_of(configuration: Mapping[str, Any]) -> Columns:
     ...     "metadataFieldsSpecification": {"fieldsToInclude": [{"fieldName": "year"}]}}})
     Columns(content='text', included=('year',), excluded=())
     """
-    if configuration.get("type") != _BY_RECORD:
+    if not isinstance(configuration, Mapping) or configuration.get("type") != _BY_RECORD:
         raise ParseFailure("bad-metadata", f"documentStructureConfiguration has another type than {_BY_RECORD}")
     found = configuration.get("recordBasedStructureMetadata")
     found = found if isinstance(found, Mapping) else {}
@@ -51,6 +51,9 @@ def columns_of(configuration: Mapping[str, Any]) -> Columns:
     chosen = found.get("metadataFieldsSpecification")
     chosen = chosen if isinstance(chosen, Mapping) else {}
     included, excluded = (_field_names(chosen.get(name)) for name in ("fieldsToInclude", "fieldsToExclude"))
+    both = sorted({*included, content[0]} & {*excluded})
+    if both:
+        raise ParseFailure("bad-metadata", f"the field {both[0]!r} is to be read and in fieldsToExclude; choose one")
     return Columns(content[0], included, excluded)
 
 

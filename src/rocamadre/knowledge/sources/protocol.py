@@ -56,11 +56,13 @@ class Attributes:
         values: What may be filtered by.
         ignored: Names of attributes that were left out, each with its reason.
         columns: Of a CSV file: which columns are text, and which are attributes of their row.
+        embedded: Names of values that are embedded together with the text of each chunk.
     """
 
     values: Mapping[str, Value] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
     columns: Columns | None = None
+    embedded: tuple[str, ...] = ()
 
 
 class Source(Protocol):

@@ -5,7 +5,8 @@
                         "place": {"value": {"type": "STRING", "stringValue": "Foz"}, "includeForEmbedding": true}}}
 ```
 
-Beside a CSV file `documentStructureConfiguration` may say which column is the text of a row, and which are attributes.
+Attributes are for filtering; one with `includeForEmbedding` is embedded together with each chunk's text, too. Beside a
+CSV file `documentStructureConfiguration` may say which column is the text of a row, and which are attributes.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from typing import Any
 
 import msgspec
 
-from rocamadre.knowledge.parsers.file import Columns
+from rocamadre.knowledge.parsers.file import columns_of
+from rocamadre.knowledge.parsers.parsed import ParseFailure
 from rocamadre.knowledge.sources.protocol import Attributes, SourceFailure, plain_attributes
 
 ENDING = ".metadata.json"
-MOST_BYTES = 65_536
+MOST_BYTES = 10 * 1024
+"""Amazon Bedrock's limit."""
+
 _MOST_LETTERS = 200
 _TYPES = {
     "STRING": ("stringValue", str),
@@ -50,49 +54,44 @@ def read_sidecar(data: bytes, name: str) -> Attributes:
     given = found.get("metadataAttributes", {} if structure else None) if isinstance(found, dict) else None
     if not isinstance(given, dict):
         raise SourceFailure(f'{name} has no object "metadataAttributes"; write {{"metadataAttributes": {{…}}}}')
-    return replace(read_attributes(given), columns=_columns(structure, name) if structure else None)
+    try:
+        return replace(read_attributes(given), columns=None if structure is None else columns_of(structure))
+    except ParseFailure as error:
+        raise SourceFailure(f"{name}: {error.message}") from error
 
 
 def read_attributes(given: Mapping[str, Any]) -> Attributes:
     """Attributes as they stand in such a file, each plain or with its type."""
     plain: dict[str, Any] = {}
     ignored: dict[str, str] = {}
+    embedded = []
     for key, value in given.items():
         if not key or len(key) > _MOST_LETTERS:
             ignored[key[:_MOST_LETTERS]] = f"its name has {len(key)} characters; 1 to {_MOST_LETTERS} are allowed"
         elif isinstance(value, dict):
             try:
                 plain[key] = typed_value(value.get("value", value))
+                if _flag(value):
+                    embedded.append(key)
             except ValueError as error:
                 ignored[key] = str(error)
         else:
             plain[key] = value
     found = plain_attributes(plain)
-    return Attributes(found.values, {**ignored, **found.ignored})
+    left = tuple(key for key in embedded if key in found.values)
+    return Attributes(found.values, {**ignored, **found.ignored}, embedded=left)
 
 
-def _columns(given: Any, name: str) -> Columns:
-    """What a `documentStructureConfiguration` says of a CSV file.
+def _flag(attribute: Mapping[str, Any]) -> bool:
+    """Whether it is embedded.
 
     Raises:
-        SourceFailure: it says nothing that is understood.
+        ValueError: it says neither yes nor no.
     """
-    try:
-        if given["type"] != "RECORD_BASED_STRUCTURE_METADATA":
-            raise ValueError
-        record = given["recordBasedStructureMetadata"]
-        (content,) = record["contentFields"]
-        fields = record.get("metadataFieldsSpecification") or {}
-        return Columns(
-            str(content["fieldName"]),
-            tuple(str(each["fieldName"]) for each in fields.get("fieldsToInclude") or ()),
-            tuple(str(each["fieldName"]) for each in fields.get("fieldsToExclude") or ()),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SourceFailure(
-            f"{name}: documentStructureConfiguration is of type RECORD_BASED_STRUCTURE_METADATA, with one of "
-            "contentFields in recordBasedStructureMetadata, each field an object with fieldName"
-        ) from error
+    found = attribute.get("includeForEmbedding", False)
+    if not isinstance(found, bool):
+        raise ValueError("its includeForEmbedding is neither true nor false")
+    return found
 
 
 def typed_value(value: Any) -> Any:

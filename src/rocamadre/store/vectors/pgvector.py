@@ -52,6 +52,8 @@ SCHEMA = 1
 INDEXED_FROM = 20_000
 MAX_INDEXED_DIMENSIONS = 2000
 EF_SEARCH = 400
+MOST_ID_BYTES = 2600
+"""Of a document's id with its data source's: an index of PostgreSQL holds keys of 2,704 bytes at most."""
 
 
 class PgVectors:
@@ -126,6 +128,13 @@ class PgVectors:
         ready = checked(items, self._facts.dimensions)
         if not ready:
             return
+        for item in ready:
+            size = len(f"{item.data_source}{item.document}".encode())
+            if size > MOST_ID_BYTES:
+                raise InvalidRequest(
+                    f"document {item.document[:200]!r}: its id has {size} bytes together with its data source's; "
+                    f"PostgreSQL takes {MOST_ID_BYTES}. Give it a shorter one, or keep the knowledge base in SQLite"
+                )
         with self._writing() as connection:
             connection.exec_driver_sql(
                 "DELETE FROM documents WHERE data_source = %s AND id = %s",

@@ -9,7 +9,6 @@ from rocamadre.knowledge.answers.citations import Writer
 from rocamadre.knowledge.answers.extractive import ExtractiveReader, weights
 from rocamadre.knowledge.answers.prompts import fill, quoted
 from rocamadre.knowledge.answers.rewriting import decompose, follows_up, rewrite
-from rocamadre.knowledge.answers.sentences import split_sentences
 from rocamadre.knowledge.answers.spans import NEIGHBOUR_ROOM, SPAN_FEATURES
 from rocamadre.knowledge.answers.types import Passage, Statement, Support
 
@@ -92,25 +91,6 @@ def test_the_weights_fit_the_features():
         assert learned.spans.shape == (8, len(SPAN_FEATURES))
         assert learned.before.shape == learned.after.shape == (8, NEIGHBOUR_ROOM)
         assert 0 < learned.refuse_below < 1
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("Dr. Ruiz lives at No. 5. He came at 3 p.m. on Monday.", 2),
-        ("El Sr. López pagó 3.50 euros. ¿Y tú? ¡Nada!", 3),
-        ("A Sra. Silva mora na Av. Brasil. Ela trabalha.", 2),
-        ("# Title\n\nOne line without a point\n\nAnother", 3),
-        ("", 0),
-        ("   \n ", 0),
-        ("x" * 2000, 4),
-    ],
-)
-def test_sentences(text, count):
-    found = split_sentences(text)
-    assert len(found) == count
-    assert all(text[start:end].strip() == text[start:end] != "" for start, end in found)
-    assert "".join(text.split()) == "".join("".join(text[start:end].split()) for start, end in found)
 
 
 @pytest.mark.parametrize(

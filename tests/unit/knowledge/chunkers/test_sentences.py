@@ -64,6 +64,19 @@ def test_nothing():
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x" * 25, ["x" * 10, "x" * 10, "x" * 5]),
+        ("One two, three four. Five.", ["One two,", "three", "four.", "Five."]),
+        ("   ", []),
+    ],
+)
+def test_what_is_too_long_is_cut_at_a_comma_or_a_space(text, expected):
+    assert [text[start:end] for start, end in sentences(text, longest=10)] == expected
+    assert sentences(text, longest=10, most=1) == sentences(text, longest=10)[:1]
+
+
+@pytest.mark.parametrize(
     "unit",
     [".", "\n", " ", ". ", "\n ", '."', "# ", "#", "\n#", "a", "1. ", ".*_", "a.b.", "¿", "。", "(", "\n- ", "S. A. "],
 )
