@@ -8,7 +8,9 @@ import rocamadre.api.anthropic.models
 import rocamadre.api.bedrock.batch_jobs
 import rocamadre.api.bedrock.custom_models
 import rocamadre.api.bedrock.customization_jobs
+import rocamadre.api.bedrock.enforced_guardrails
 import rocamadre.api.bedrock.foundation_models
+import rocamadre.api.bedrock.guardrails
 import rocamadre.api.bedrock.imported_models
 import rocamadre.api.bedrock.inference_profiles
 import rocamadre.api.bedrock.logging
@@ -26,6 +28,7 @@ import rocamadre.api.bedrock_agent_runtime.generate_query
 import rocamadre.api.bedrock_agent_runtime.rerank
 import rocamadre.api.bedrock_agent_runtime.retrieve
 import rocamadre.api.bedrock_agent_runtime.retrieve_and_generate
+import rocamadre.api.bedrock_runtime.apply_guardrail
 import rocamadre.api.bedrock_runtime.async_invoke
 import rocamadre.api.bedrock_runtime.converse
 import rocamadre.api.bedrock_runtime.converse_stream

@@ -14,7 +14,7 @@ from rocamadre.core.context import Context
 from rocamadre.guardrails.assessment import active, assess, usage
 from rocamadre.guardrails.policies.protocol import Action, Checker, Finding, Source, Surroundings
 from rocamadre.guardrails.policies.registry import CONFIGS, POLICIES
-from rocamadre.guardrails.tables import find_version
+from rocamadre.guardrails.tables import find_digest, find_version
 from rocamadre.guardrails.text import Embed, Text
 from rocamadre.guardrails.types import Version
 
@@ -135,7 +135,7 @@ class Guardrail:
         started = time.perf_counter()
         around = _surroundings(contents, around)
         grounded = bool(around.grounding and around.queries)
-        parts = [part for part in self.parts if self._has_work(part, source, grounded=grounded)]
+        parts = [part for part in self.parts if self.has_work(part, source, grounded=grounded)]
         findings: list[list[Finding]] = []
         by_policy: dict[str, list[Finding]] = {}
         for content in contents:
@@ -157,7 +157,7 @@ class Guardrail:
         config = self.version.policies
         assessments = [assess(by_policy, config, source, full=full) for full in (False, True)]
         latency = round((time.perf_counter() - started) * 1000)
-        ending = self._ending(units, coverage, latency, origin)
+        ending = self.ending(units, coverage, latency, origin)
         return Outcome(
             intervened=blocked or masked,
             blocked=blocked,
@@ -170,7 +170,8 @@ class Guardrail:
             reason="Guardrail blocked." if blocked else "Guardrail masked." if masked else "No action.",
         )
 
-    def _has_work(self, part: _Part, source: Source, *, grounded: bool) -> bool:
+    def has_work(self, part: _Part, source: Source, *, grounded: bool) -> bool:
+        """Whether a policy has anything to look for in texts of a source."""
         if part.policy not in CONFIGS:
             return True
         return active(self.version.policies, part.policy, source, grounded=grounded)
@@ -187,9 +188,10 @@ class Guardrail:
         units = usage(self.version.policies, source, guarded=guarded, context=context)
         return units, {"textCharacters": {"guarded": guarded, "total": total}}
 
-    def _ending(
+    def ending(
         self, units: Mapping[str, int], coverage: Mapping[str, Any], latency: int, origin: Sequence[str]
     ) -> dict[str, Any]:
+        """How every assessment ends: what was counted, and which guardrail it was."""
         return {
             "invocationMetrics": {
                 "guardrailProcessingLatency": latency,
@@ -283,13 +285,17 @@ _compiling = Lock()
 
 
 def _open(ctx: Context, identifier: str, version: str) -> Guardrail:
+    digest = find_digest(ctx, identifier, version)
+    if digest is not None:
+        with _compiling:
+            guardrail = _compiled.get((*digest, version))
+            if guardrail is not None:
+                _compiled.move_to_end((*digest, version))
+                return guardrail
     found = find_version(ctx, identifier, version)
-    key = (found.arn, found.version, found.digest)
+    guardrail = compile_guardrail(found)
     with _compiling:
-        guardrail = _compiled.get(key)
-        if guardrail is None or guardrail.version != found:
-            guardrail = _compiled[key] = compile_guardrail(found)
-        _compiled.move_to_end(key)
+        _compiled[found.arn, found.digest, found.version] = guardrail
         while len(_compiled) > _MOST_COMPILED:
             _compiled.popitem(last=False)
     return guardrail

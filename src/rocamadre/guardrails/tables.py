@@ -110,6 +110,19 @@ def find_version(ctx: Context, identifier: str, version: str) -> Version:
     return found
 
 
+def find_digest(ctx: Context, identifier: str, version: str) -> tuple[str, str] | None:
+    """ARN and digest of a version, which is quicker than the version; None when it is not there.
+
+    Raises:
+        NotFound: the ARN is not one of the caller's guardrails.
+    """
+    arn = guardrail_arn(ctx, identifier)
+    query = select(VERSIONS.c.digest).where(VERSIONS.c.arn == arn, VERSIONS.c.version == version)
+    with ctx.platform.sql.connect() as connection:
+        digest = connection.execute(query).scalar()
+    return None if digest is None else (arn, str(digest))
+
+
 def digest_of(policies: dict[str, Any], blocked_input: str, blocked_output: str) -> str:
     """What tells apart versions that do different things."""
     whole = msgspec.json.encode([policies, blocked_input, blocked_output], order="sorted")
@@ -136,11 +149,11 @@ def insert_version(tx: Connection, version: Version) -> None:
     tx.execute(insert(VERSIONS).values(row | _columns(version)))
 
 
-def replace_draft(tx: Connection, draft: Version) -> None:
-    """The draft as it is from now on; the database refuses a name that is taken."""
+def replace_draft(tx: Connection, draft: Version) -> bool:
+    """The draft as it is from now on, False when it is gone; the database refuses a name that is taken."""
     tx.execute(update(GUARDRAILS).where(GUARDRAILS.c.arn == draft.arn).values(name=draft.name))
     is_draft = (VERSIONS.c.arn == draft.arn) & (VERSIONS.c.version == DRAFT)
-    tx.execute(update(VERSIONS).where(is_draft).values(_columns(draft)))
+    return tx.execute(update(VERSIONS).where(is_draft).values(_columns(draft))).rowcount == 1
 
 
 def next_version(tx: Connection, arn: str) -> int | None:

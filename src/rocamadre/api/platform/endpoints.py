@@ -16,6 +16,7 @@ from rocamadre.catalog.snapshot import forget
 from rocamadre.core.context import Context
 from rocamadre.core.errors import AccessDenied
 from rocamadre.customization.models import let_go_of_account, sweep
+from rocamadre.guardrails.enforced import forget_enforced
 from rocamadre.observability.metrics import CONTENT_TYPE
 from rocamadre.store.sql.database import METADATA
 
@@ -77,6 +78,7 @@ async def reset(context: Context, request: HttpRequest) -> Reply:
     deleted = await asyncio.to_thread(_empty, context.platform.sql, context.account)
     await asyncio.to_thread(sweep, context.platform)
     forget(context.platform)
+    forget_enforced(context.platform.sql)
     return json_reply({"status": "ok", "account": context.account, "deleted_rows": deleted})
 
 
