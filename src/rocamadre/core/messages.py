@@ -13,6 +13,7 @@ StopReason: TypeAlias = Literal[
     "stop_sequence",
     "tool_use",
     "content_filtered",
+    "guardrail_intervened",
     "malformed_tool_use",
     "malformed_model_output",
     "model_context_window_exceeded",
@@ -20,10 +21,30 @@ StopReason: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A stretch of a text that a guardrail is to look at.
+
+    Attributes:
+        start: Its first character.
+        end: The character after its last.
+        qualifiers: Of grounding_source, query and guard_content; none means the last.
+    """
+
+    start: int
+    end: int
+    qualifiers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
-    """Plain text."""
+    """Plain text.
+
+    Attributes:
+        marks: What of it a guardrail is to look at, in order and apart; engines read the text alone.
+    """
 
     text: str
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +215,8 @@ class GenerationRequest:
         logprobs: Report this many top candidates at each step, 0 to 20; None reports nothing.
         echo: Report the prompt's own tokens first (with `logprobs`, theirs too). Only with `prompt`.
         adapter: Which of the engine's adapters answers, by its file; empty for the base. The engine pool sets it.
+        system_marks: What of the system prompt a guardrail is to look at.
+        prompt_marks: What of the raw text a guardrail is to look at.
     """
 
     messages: tuple[Message, ...] = ()
@@ -209,6 +232,8 @@ class GenerationRequest:
     echo: bool = False
     adapter: str = ""
     prompt_ids: tuple[int, ...] = ()
+    system_marks: tuple[Mark, ...] = ()
+    prompt_marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

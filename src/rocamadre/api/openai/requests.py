@@ -56,6 +56,7 @@ _REASONS: dict[StopReason, str] = {
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
     "content_filtered": "content_filter",
+    "guardrail_intervened": "content_filter",
 }
 
 

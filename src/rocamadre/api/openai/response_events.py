@@ -30,6 +30,7 @@ _CUT: dict[StopReason, str] = {
     "max_tokens": "max_output_tokens",
     "model_context_window_exceeded": "max_output_tokens",
     "content_filtered": "content_filter",
+    "guardrail_intervened": "content_filter",
 }
 _MALFORMED: dict[StopReason, str] = {
     "malformed_tool_use": "The model wrote a tool call that cannot be read.",

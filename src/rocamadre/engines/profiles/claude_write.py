@@ -27,6 +27,7 @@ _REASONS: dict[StopReason, str] = {
     "stop_sequence": "stop_sequence",
     "tool_use": "tool_use",
     "content_filtered": "refusal",
+    "guardrail_intervened": "end_turn",
     "model_context_window_exceeded": "model_context_window_exceeded",
 }
 

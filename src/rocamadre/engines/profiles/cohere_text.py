@@ -31,6 +31,7 @@ REASONS = {
     "max_tokens": "MAX_TOKENS",
     "model_context_window_exceeded": "MAX_TOKENS",
     "content_filtered": "ERROR_TOXIC",
+    "guardrail_intervened": "ERROR_TOXIC",
     "malformed_tool_use": "ERROR",
     "malformed_model_output": "ERROR",
 }

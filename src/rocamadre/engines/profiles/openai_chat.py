@@ -111,6 +111,7 @@ REASONS = {
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
     "content_filtered": "content_filter",
+    "guardrail_intervened": "content_filter",
 }
 _ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
 

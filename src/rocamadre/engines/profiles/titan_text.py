@@ -31,6 +31,7 @@ _REASONS = {
     "model_context_window_exceeded": "LENGTH",
     "stop_sequence": "STOP_CRITERIA_MET",
     "content_filtered": "CONTENT_FILTERED",
+    "guardrail_intervened": "CONTENT_FILTERED",
 }
 
 
