@@ -398,6 +398,51 @@ def _updated_source(client):
     return {**source, "name": f"contract-{uuid4().hex[:12]}", "dataSourceConfiguration": configuration}
 
 
+def _new_guardrail(client):
+    return {
+        "name": f"contract-{uuid4().hex[:12]}",
+        "blockedInputMessaging": "Not that.",
+        "blockedOutputsMessaging": "Not that either.",
+        "wordPolicyConfig": {"wordsConfig": [{"text": "basilisk"}]},
+    }
+
+
+def _guardrail(client):
+    """A guardrail's id, made for one test."""
+    return client("bedrock").create_guardrail(**_new_guardrail(client))["guardrailId"]
+
+
+def _applied(client):
+    return {
+        "guardrailIdentifier": _guardrail(client),
+        "guardrailVersion": "DRAFT",
+        "source": "INPUT",
+        "content": [{"text": {"text": "a basilisk"}}],
+    }
+
+
+def _unenforced(client):
+    """Nothing enforced; the version that is to be."""
+    for each in client("bedrock").list_enforced_guardrails_configuration()["guardrailsConfig"]:
+        client("bedrock").delete_enforced_guardrail_configuration(configId=each["configId"])
+    name = _guardrail(client)
+    client("bedrock").create_guardrail_version(guardrailIdentifier=name)
+    return {"guardrailInferenceConfig": {"guardrailIdentifier": name, "guardrailVersion": "1"}}
+
+
+def _enforced(client):
+    """Id of an enforced configuration, made for one test."""
+    return client("bedrock").put_enforced_guardrail_configuration(**_unenforced(client))["configId"]
+
+
+def _checked():
+    email = {"entities": [{"type": "EMAIL"}]}
+    return {
+        "messages": [{"role": "user", "content": [{"text": "Hello"}]}],
+        "checks": {"sensitiveInformation": email},
+    }
+
+
 WORKING = {
     ("bedrock-agent", "CreateKnowledgeBase"): _new_base,
     ("bedrock-agent", "GetKnowledgeBase"): lambda client: {"knowledgeBaseId": _base(client)},
@@ -465,6 +510,18 @@ WORKING = {
     ("bedrock", "ListPromptRouters"): lambda client: {},
     ("bedrock", "GetPromptRouter"): lambda client: {"promptRouterArn": _router(client)},
     ("bedrock", "DeletePromptRouter"): lambda client: {"promptRouterArn": _router(client)},
+    ("bedrock", "CreateGuardrail"): _new_guardrail,
+    ("bedrock", "GetGuardrail"): lambda client: {"guardrailIdentifier": _guardrail(client)},
+    ("bedrock", "ListGuardrails"): lambda client: {},
+    ("bedrock", "UpdateGuardrail"): lambda client: {
+        "guardrailIdentifier": _guardrail(client),
+        **_new_guardrail(client),
+    },
+    ("bedrock", "DeleteGuardrail"): lambda client: {"guardrailIdentifier": _guardrail(client)},
+    ("bedrock", "CreateGuardrailVersion"): lambda client: {"guardrailIdentifier": _guardrail(client)},
+    ("bedrock", "PutEnforcedGuardrailConfiguration"): _unenforced,
+    ("bedrock", "ListEnforcedGuardrailsConfiguration"): lambda client: {},
+    ("bedrock", "DeleteEnforcedGuardrailConfiguration"): lambda client: {"configId": _enforced(client)},
     ("bedrock", "TagResource"): lambda client: {"resourceARN": _profile(client), "tags": []},
     ("bedrock", "UntagResource"): lambda client: {"resourceARN": _profile(client), "tagKeys": []},
     ("bedrock", "ListTagsForResource"): lambda client: {"resourceARN": _profile(client)},
@@ -481,6 +538,8 @@ WORKING = {
     ("bedrock-agent-runtime", "RetrieveAndGenerate"): _answer,
     ("bedrock-agent-runtime", "RetrieveAndGenerateStream"): _answer,
     ("bedrock-agent-runtime", "GenerateQuery"): _query,
+    ("bedrock-runtime", "ApplyGuardrail"): _applied,
+    ("bedrock-runtime", "InvokeGuardrailChecks"): lambda client: _checked(),
     ("bedrock-runtime", "StartAsyncInvoke"): _new_async,
     ("bedrock-runtime", "GetAsyncInvoke"): lambda client: {"invocationArn": _async(client)},
     ("bedrock-runtime", "ListAsyncInvokes"): lambda client: {},

@@ -33,6 +33,7 @@ import rocamadre.api.bedrock_runtime.async_invoke
 import rocamadre.api.bedrock_runtime.converse
 import rocamadre.api.bedrock_runtime.converse_stream
 import rocamadre.api.bedrock_runtime.count_tokens
+import rocamadre.api.bedrock_runtime.guardrail_checks
 import rocamadre.api.bedrock_runtime.invoke_model
 import rocamadre.api.neighbours.aoss.service
 import rocamadre.api.neighbours.iam.service
