@@ -93,7 +93,10 @@ class Examples:
     ) -> Any:
         if member in self._known:
             known = self._known[member]
-            return known() if isinstance(known, Callable) else known  # type: ignore[arg-type]
+            value = known() if isinstance(known, Callable) else known  # type: ignore[arg-type]
+            # A name may stand for another kind of member further down: the source of a text, and that of an image.
+            if isinstance(value, dict) == (self._shapes[reference["shape"]]["type"] in ("structure", "map")):
+                return value
         value = self._value(reference["shape"], within, full=full, choice=choice)
         if value == [] and reference.get("location") == "querystring":
             # In a query, an empty list is no list.
