@@ -102,8 +102,11 @@ class JobView:
     def _draw(self, progress: dict[str, Any]) -> None:
         if progress:
             job_curves(self._page, progress)
-        for warning in progress.get("warnings", ()):
-            text(warning, classes="faint hostile")
+        if warnings := progress.get("warnings"):
+            with box("card section"):
+                heading(self._page.t("job.warnings"))
+                for warning in warnings:
+                    text(warning, classes="faint hostile")
 
     async def _ask(self, what: str) -> None:
         self._told.clear()

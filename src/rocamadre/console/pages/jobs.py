@@ -29,7 +29,7 @@ KINDS = ("customization", "batch-inference", "openai-batch", "anthropic-batch", 
 """Those that have a name in the catalogs; the server may know more."""
 STATUSES = ("active", "completed", "failed", "stopped")
 
-_GOOD, _BAD = ("completed", "ended", "succeeded"), ("failed", "expired")
+_GOOD, _BAD = ("completed", "complete", "ended", "succeeded"), ("failed", "expired")
 _WARN = ("stopped", "stopping", "cancelled", "cancelling", "partiallycompleted", "paused")
 _LOOKS = {**dict.fromkeys(_GOOD, "good"), **dict.fromkeys(_BAD, "bad"), **dict.fromkeys(_WARN, "warn")}
 
