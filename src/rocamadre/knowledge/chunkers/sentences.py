@@ -1,8 +1,8 @@
 r"""Where sentences begin, in English, Spanish, Portuguese and most languages that end them with a mark.
 
 Abbreviations of the three languages are known, whichever the text is in, so that no language has to be told. Blank
-lines, headings, items of lists and rows of tables begin a sentence, too; a line break alone does not, since lines of a
-pdf break anywhere. One pass, in time linear in the text, whatever is in it.
+lines, headings, items of lists and rows of tables (`| a | b |`, `Name: a; Name: b`) begin a sentence, too; a line break
+alone does not, since lines of a pdf break anywhere. One pass, in time linear in the text, whatever is in it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _END = re.compile(
       | (?<=\n) (?:
             (?P<heading> \#{1,6}[^\S\n][^\n]*+ )
           | (?=[^\S\n]*+ (?: \n | [-*•‣▪–—][^\S\n] | \#{1,6}[^\S\n] | \d{1,3}[.)][^\S\n] | \| ) )
+          | (?=[^\n:;]{1,100}+ :[^\S\n] [^\n;]*+ ;[^\S\n] [^\n:;]{1,100}+ :[^\S\n])
         )
     )
     """,

@@ -37,7 +37,7 @@ from rocamadre.knowledge.types import Change, DataSource, KnowledgeBase
 from rocamadre.neighbours.lambdas.invoking import invoke_function
 from rocamadre.store.vectors.protocol import VectorStore
 
-VERSION = 1
+VERSION = 2
 """Of the way from a document to its chunks; raised when the same document would be cut or described otherwise."""
 
 _LAST = "last.json"

@@ -49,6 +49,10 @@ def test_seams_that_are_no_marks():
         "| 1 |",
     ]
 
+    rows = ["Course: Cello; Teacher: Ana Vidal; Room: Hall", "Course: Clay; Teacher: Rui Sa; Room: 4"]
+    assert cut("# Courses\n" + "\n".join(rows)) == ["# Courses", *rows]
+    assert cut("He said: yes; she\nthought: no.") == ["He said: yes; she\nthought: no."]
+
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from([*'aB1.!?…\n\n #|-。¿"', "Sr. ", "\n# x", "\n\n"]), max_size=60).map("".join))
@@ -78,7 +82,28 @@ def test_what_is_too_long_is_cut_at_a_comma_or_a_space(text, expected):
 
 @pytest.mark.parametrize(
     "unit",
-    [".", "\n", " ", ". ", "\n ", '."', "# ", "#", "\n#", "a", "1. ", ".*_", "a.b.", "¿", "。", "(", "\n- ", "S. A. "],
+    [
+        ".",
+        "\n",
+        " ",
+        ". ",
+        "\n ",
+        '."',
+        "# ",
+        "#",
+        "\n#",
+        "a",
+        "1. ",
+        ".*_",
+        "a.b.",
+        "¿",
+        "。",
+        "(",
+        "\n- ",
+        "S. A. ",
+        "\na: b; ",
+        "\na: b; c: ",
+    ],
 )
 def test_time_is_linear(unit):
     """Eight times the text takes about eight times as long; a quadratic pattern would take 64 times."""
