@@ -16,6 +16,7 @@ ICONS = {
     "chat": _draw("M4 5h16v11H10l-4 4v-4H4z", "M8 9h8", "M8 12h5"),
     "models": _draw("M12 3l8 4.5v9L12 21l-8-4.5v-9z", "M4 7.5l8 4.5 8-4.5", "M12 12v9"),
     "knowledge": _draw("M4 5c3-1 6-1 8 1v14c-2-2-5-2-8-1z", "M20 5c-3-1-6-1-8 1v14c2-2 5-2 8-1z"),
+    "shield": _draw("M12 3l8 3v6c0 5-3.5 8-8 9-4.5-1-8-4-8-9V6z", "M8.5 12l2.5 2.5 4.5-5"),
     "training": _draw("M4 4v16h16", "M7 8c3 0 4 8 7 8s3-1 6-1"),
     "activity": _draw("M3 12h4l3-8 4 16 3-8h4"),
     "copy": _draw("M9 9h11v11H9z", "M5 15H4V4h11v1"),

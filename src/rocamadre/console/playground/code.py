@@ -38,7 +38,7 @@ class Asked:
     prompt: str = ""
 
 
-class _Code(str):
+class Code(str):
     """Python that is written as it is."""
 
     __slots__ = ()
@@ -55,7 +55,7 @@ def _boto3(asked: Asked) -> str:
     files, messages = _messages(asked, "{name}.read_bytes()")
     members = {"modelId": asked.model, "messages": messages, **asked.frame.members()}
     return (
-        f"{_boto3_head(asked, files)}stream = client.converse_stream({_arguments(members)})\n"
+        f"{_boto3_head(asked, files)}stream = client.converse_stream({arguments_of(members)})\n"
         'for event in stream["stream"]:\n'
         '    delta = event.get("contentBlockDelta", {}).get("delta", {})\n'
         '    print(delta.get("text") or delta.get("toolUse", {}).get("input", ""), end="", flush=True)\n'
@@ -66,8 +66,8 @@ def _boto3(asked: Asked) -> str:
 def _boto3_prompt(asked: Asked) -> str:
     body = {"prompt": asked.prompt, **asked.frame.parameters.openai()}
     return (
-        f"{_boto3_head(asked, [], 'import json')}body = {_literal(body)}\n"
-        f"answer = client.invoke_model(modelId={_literal(asked.model)}, body=json.dumps(body))\n"
+        f"{_boto3_head(asked, [], 'import json')}body = {literal(body)}\n"
+        f"answer = client.invoke_model(modelId={literal(asked.model)}, body=json.dumps(body))\n"
         'print(json.loads(answer["body"].read())["choices"][0]["text"])\n'
     )
 
@@ -81,12 +81,12 @@ def _boto3_head(asked: Asked, files: Sequence[Document], more: str = "") -> str:
         arguments |= {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
     imports = "".join(f"{each}\n" for each in (more, "from pathlib import Path" if files else "") if each)
     top = f"{imports}\n" if imports else ""
-    written = "".join(f"    {name}={_literal(value)},\n" for name, value in arguments.items())
+    written = "".join(f"    {name}={literal(value)},\n" for name, value in arguments.items())
     return f'{top}import boto3\n\n{note}client = boto3.client(\n    "bedrock-runtime",\n{written})\n{_paths(files)}'
 
 
 def _paths(files: Sequence[Document]) -> str:
-    lines = [f"{_name(place)} = Path({_literal(each.file_name)})" for place, each in enumerate(files)]
+    lines = [f"{_name(place)} = Path({literal(each.file_name)})" for place, each in enumerate(files)]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -108,7 +108,7 @@ def _openai(asked: Asked) -> str:
             '    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"\n\n'
         )
     return (
-        f"{_openai_head(asked, files)}{helper}\nstream = client.chat.completions.create({_arguments(members)})\n"
+        f"{_openai_head(asked, files)}{helper}\nstream = client.chat.completions.create({arguments_of(members)})\n"
         "for chunk in stream:\n"
         "    for choice in chunk.choices:\n"
         '        print(choice.delta.content or "", end="", flush=True)\n'
@@ -126,7 +126,7 @@ def _openai_prompt(asked: Asked) -> str:
     if extra:
         members["extra_body"] = extra
     return (
-        f"{_openai_head(asked, [])}\nanswer = client.completions.create({_arguments(members)})\n"
+        f"{_openai_head(asked, [])}\nanswer = client.completions.create({arguments_of(members)})\n"
         "print(answer.choices[0].text)\n"
     )
 
@@ -139,7 +139,7 @@ def _openai_head(asked: Asked, files: Sequence[Document]) -> str:
         note = "# Reads OPENAI_API_KEY, which `roca keys create --bearer NAME` prints.\n"
     else:
         arguments["api_key"] = "local"
-    return f"{top}from openai import OpenAI\n\n{note}client = OpenAI({_arguments(arguments)})\n{_paths(files)}"
+    return f"{top}from openai import OpenAI\n\n{note}client = OpenAI({arguments_of(arguments)})\n{_paths(files)}"
 
 
 def _openai_more(frame: Frame) -> Json:
@@ -237,7 +237,7 @@ def _messages(asked: Asked, form: str) -> tuple[list[Document], list[Json]]:
         for block in message["content"]:
             if "document" in block:
                 written = form.format(name=_name(place))
-                block["document"]["source"]["bytes"] = written if written.startswith(_MARK) else _Code(written)
+                block["document"]["source"]["bytes"] = written if written.startswith(_MARK) else Code(written)
                 place += 1
     return files, messages
 
@@ -246,18 +246,18 @@ def _name(place: int) -> str:
     return f"file_{place + 1}"
 
 
-def _arguments(members: Json) -> str:
+def arguments_of(members: Json) -> str:
     """Keyword arguments, each on a line of its own where they do not fit one."""
-    written = [f"{name}={_literal(value, 4)}" for name, value in members.items()]
+    written = [f"{name}={literal(value, 4)}" for name, value in members.items()]
     line = ", ".join(written)
     if len(line) <= _WIDTH - 40 and "\n" not in line:
         return line
     return "\n" + "".join(f"    {each},\n" for each in written)
 
 
-def _literal(value: Any, indent: int = 0) -> str:
+def literal(value: Any, indent: int = 0) -> str:
     """Python for a value of JSON, broken into lines where it is long."""
-    if isinstance(value, _Code):
+    if isinstance(value, Code):
         return str(value)
     if isinstance(value, str):
         # JSON's form of a text is Python's too, and it has no line breaks.
@@ -265,10 +265,10 @@ def _literal(value: Any, indent: int = 0) -> str:
     if not isinstance(value, dict | list) or not value:
         return repr(value)
     if isinstance(value, dict):
-        parts = [f"{_literal(name)}: {_literal(each, indent + 4)}" for name, each in value.items()]
+        parts = [f"{literal(name)}: {literal(each, indent + 4)}" for name, each in value.items()]
         begin, end = "{", "}"
     else:
-        parts = [_literal(each, indent + 4) for each in value]
+        parts = [literal(each, indent + 4) for each in value]
         begin, end = "[", "]"
     line = ", ".join(parts)
     if indent + len(line) < _WIDTH and "\n" not in line:

@@ -118,6 +118,7 @@ class Answer:
         edited: Whether the visitor chose one of its tokens.
         rating: `up`, `down` or empty.
         cost_usd: What it would have cost at AWS; None for models that are not sold there.
+        guardrail: What the trace tells of a guardrail; empty without one.
     """
 
     text: str = ""
@@ -133,6 +134,7 @@ class Answer:
     edited: bool = False
     rating: str = ""
     cost_usd: float | None = None
+    guardrail: Json = field(default_factory=dict)
 
     def feed(self, event: Mapping[str, Any], at_s: float) -> None:
         """Take one event of ConverseStream.
@@ -157,6 +159,7 @@ class Answer:
         elif "metadata" in event:
             usage = event["metadata"]["usage"]
             self.input_tokens, self.output_tokens = usage["inputTokens"], usage["outputTokens"]
+            self.guardrail = (event["metadata"].get("trace") or {}).get("guardrail") or {}
 
     @property
     def per_second(self) -> float | None:
