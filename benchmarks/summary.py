@@ -1,14 +1,14 @@
-"""Write docs/benchmarks.md, and tables of docs/customization.md, from the results: `python -m benchmarks.summary`."""
+"""Write docs/benchmarks.md, and tables of other pages, from the results: `python -m benchmarks.summary`."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from benchmarks import summary_knowledge
 from benchmarks.harness import RESULTS, ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-CUSTOMIZATION = ROOT / "docs" / "customization.md"
 
 
 def _load(name: str) -> dict[str, Any]:
@@ -318,111 +318,20 @@ def _methods_table(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _kb_scale(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
-    rows = []
-    for size in figures["sizes"]:
-        count = f"{size['chunks']:,} chunks"
-        for name, what in (("vector", "nearest vectors"), ("terms", "best words")):
-            asked = {kind: size[f"{name}_{kind}"] for kind in ("everything", "half", "tenth", "hundredth")}
-            times = ", ".join(f"{each['p50_ms']:.1f} / {each['p99_ms']:.1f}" for each in asked.values())
-            rows.append(
-                (f"{count}, {what}: p50 / p99 in ms, all and with filters that leave 1/2, 1/10, 1/100", times, "30")
-            )
-            if name == "vector":
-                recall = ", ".join(f"{each['recall']:.3f}" for each in asked.values())
-                rows.append((f"{count}, recall@10 against comparing all, the same", recall, "0.98"))
-        rows += [
-            (f"{count}, first answer after opening", f"{size['first_answer_s']:.2f} s", "1 s"),
-            (f"{count}, written", f"{size['chunks_per_s']:,.0f} chunks/s in {size['build_s']:,.0f} s", ""),
-            (f"{count}, memory and disk", f"{size['memory_mb']:.0f} MB, {size['disk_mb']:,.0f} MB", ""),
-        ]
-        for name, what in (("sqlite_vec_exact", "sqlite-vec, nearest vectors"), ("fts5", "FTS5, best words")):
-            if "beside" in size:
-                each = size["beside"][name]
-                rows.append((f"{count}, beside it {what}", f"{each['p50_ms']:.1f} / {each['p99_ms']:.1f} ms", ""))
-    ahead = figures["projected_to_1000000"]
-    rows.append(
-        (
-            "1,000,000 chunks by the line through both sizes: vectors and words p50, first answer, memory, disk",
-            f"{ahead['vector_everything_p50_ms']:.0f} ms, {ahead['terms_everything_p50_ms']:.0f} ms, "
-            f"{ahead['first_answer_s']:.1f} s, {ahead['memory_mb']:.0f} MB, {ahead['disk_mb'] / 1000:.1f} GB",
-            "",
-        )
-    )
-    return rows
-
-
-def _ingestion(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
-    rows = []
-    for kind, what in (("precomputed", "with ready vectors"), ("embedded", "with MiniLM")):
-        found = figures[kind]
-        ours, theirs = found["rocamadre"], found.get("langchain_chroma")
-        text = f"{ours['documents_per_s']['median']:,.1f}, {ours['chunks_per_s']['median']:,.0f}"
-        memory = f"{found['memory_mb']['rocamadre']:.0f} MB"
-        if theirs:
-            text += (
-                f"; LangChain and Chroma {theirs['documents_per_s']['median']:,.1f}, "
-                f"{theirs['chunks_per_s']['median']:,.0f}: {found['times_faster']} times"
-            )
-            memory += f"; LangChain and Chroma {found['memory_mb']['langchain_chroma']:.0f} MB"
-        bar = f"{figures['bars'][kind]:g} times"
-        rows.append((f"{ours['chunks']:,} chunks {what}: documents/s, chunks/s", text, bar))
-        rows.append(
-            (
-                f"the same: most memory, all processes of {'a server' if kind == 'embedded' else 'the job'}",
-                memory,
-                "no more",
-            )
-        )
-    share = figures["embedded"]["embedder_share"]
-    rows.append(("the embedder's chunks/s, against its runtime called directly", f"{share:.0%}", "90 %"))
-    return rows
-
-
-def _kb_kills(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
-    kills = figures["kills"]
-    count = f"{kills['worker']} kills of the worker and {kills['server']} of the server"
-    return [
-        (
-            f"{count}, while {figures['rounds']} jobs ran: jobs with wrong figures",
-            str(len(figures["wrong_figures"])),
-            "0",
-        ),
-        (
-            f"of {figures['documents']:,} documents in {figures['chunks']:,} chunks, other than undisturbed",
-            str(len(figures["documents_that_differ"])),
-            "0",
-        ),
-    ]
-
-
-def _graph(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
-    two = figures["two_passages"]
-    rows = [
-        (
-            f"{two['questions']} questions that need two of {two['passages']} passages: both among the first five",
-            f"{two['graph']['both_in_5']:.3f}; without the stage {two['default']['both_in_5']:.3f}",
-            "",
-        )
-    ]
-    rows += [
-        (f"{name}, one passage each, nDCG@10", f"{each['graph']:.3f}; without the stage {each['default']:.3f}", "")
-        for name, each in figures["one_passage"].items()
-    ]
-    return rows
-
-
 def _losses(figures: dict[str, Any]) -> dict[str, float]:
     return dict(figures["methods"]["LoRA"]["validation_loss"])
 
 
-TABLES = {"tasks": _tasks_table, "methods": _methods_table, "preflight": _preflight_table}
-"""Tables of docs/customization.md, between `<!-- NAME: begin -->` and `<!-- NAME: end -->`."""
+TABLES: dict[str, dict[str, summary_knowledge.Table]] = {
+    "customization.md": {"tasks": _tasks_table, "methods": _methods_table, "preflight": _preflight_table},
+    **summary_knowledge.TABLES,
+}
+"""Tables of pages of docs/, between `<!-- NAME: begin -->` and `<!-- NAME: end -->`."""
 
 
-def customization(text: str) -> str:
-    """The page of customization with its tables as they were measured."""
-    for name, table in TABLES.items():
+def with_tables(text: str, tables: dict[str, summary_knowledge.Table]) -> str:
+    """A page with its tables as they were measured."""
+    for name, table in tables.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         if (RESULTS / f"{name}.json").exists() and begin in text:
             before, _, rest = text.partition(begin)
@@ -441,10 +350,7 @@ SECTIONS = {
     "tools": _tools,
     "batch": _batch,
     "s3": _s3,
-    "kb_scale": _kb_scale,
-    "ingestion": _ingestion,
-    "kb_kills": _kb_kills,
-    "graph": _graph,
+    **summary_knowledge.SECTIONS,
     "soak": _soak,
     "fuzz": _fuzz,
     "parsing": _parsing,
@@ -488,5 +394,7 @@ def page() -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page())
-    CUSTOMIZATION.write_text(customization(CUSTOMIZATION.read_text()))
-    print(f"wrote {PAGE.relative_to(ROOT)} and the tables of {CUSTOMIZATION.relative_to(ROOT)}")
+    for name, tables in TABLES.items():
+        path = PAGE.with_name(name)
+        path.write_text(with_tables(path.read_text(), tables))
+    print(f"wrote {PAGE.relative_to(ROOT)} and the tables of {', '.join(TABLES)}")
