@@ -21,11 +21,15 @@ logger = logging.getLogger(__name__)
 PROVIDER = "Rocamadre"
 ROCA_MINI = "rocamadre.roca-mini-v1:0"
 MINILM = "rocamadre.minilm-l6-v2:0"
+ROCA_EMBED = "rocamadre.roca-embed-v1:0"
 FAKE = "rocamadre.fake-v1:0"
 FAKE_EMBED = "rocamadre.fake-embed-v1:0"
 
 ROCA_MINI_FILE = "roca-mini-q8_0.gguf"
 MINILM_FOLDER = "all-minilm-l6-v2"
+ROCA_EMBED_FILE = "static.safetensors"
+ROCA_EMBED_CONTEXT = 8192
+ROCA_EMBED_DIMENSIONS = 384
 FAKE_CONTEXT = 131_072
 FAKE_DIMENSIONS = 384
 
@@ -52,7 +56,7 @@ def embedded_dir(name: str, settings: Settings | None = None) -> Path | None:
 
 def embedded_models(settings: Settings) -> list[Model]:
     """Embedded and fake models that can run now."""
-    found = [_roca_mini(settings), _minilm(settings)]
+    found = [_roca_mini(settings), _minilm(settings), _roca_embed(settings)]
     return [model for model in found if model is not None] + [*_fakes(settings)]
 
 
@@ -132,6 +136,38 @@ def _encoder(folder: Path, _mtime_ns: int) -> Model:
         languages=language_codes(card.get("language")),
         size_bytes=(folder / "model.onnx").stat().st_size,
         parameters=read_safetensors_header(folder / "model.safetensors").parameters,
+        source="embedded",
+    )
+
+
+def _roca_embed(settings: Settings) -> Model | None:
+    folder = embedded_dir("roca-embed", settings)
+    if folder is None or not (folder / ROCA_EMBED_FILE).is_file():
+        return None
+    try:
+        return _table(folder, (folder / ROCA_EMBED_FILE).stat().st_mtime_ns)
+    except (OSError, InvalidRequest) as error:
+        logger.warning("catalog.embedded_damaged", extra={"file": folder.name, "reason": str(error)})
+        return None
+
+
+@lru_cache(maxsize=8)
+def _table(folder: Path, _mtime_ns: int) -> Model:
+    card = read_card(folder / "card.md")
+    return Model(
+        id=ROCA_EMBED,
+        short_name="roca-embed",
+        name="Roca Embed",
+        provider=PROVIDER,
+        engine="embed",
+        path=folder,
+        output_modalities=("EMBEDDING",),
+        context_length=ROCA_EMBED_CONTEXT,
+        dimensions=ROCA_EMBED_DIMENSIONS,
+        licence=str(card.get("license", "")),
+        languages=language_codes(card.get("language")),
+        size_bytes=(folder / ROCA_EMBED_FILE).stat().st_size,
+        parameters=read_safetensors_header(folder / ROCA_EMBED_FILE).parameters,
         source="embedded",
     )
 

@@ -1,4 +1,4 @@
-"""Embedding models in ONNX Runtime, one child process each."""
+"""Embedding models, one child process each: encoders in ONNX Runtime, tables of vectors in NumPy."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from rocamadre.engines.pooled import missing_file
 from rocamadre.engines.protocol import Embeddings, LoadSpec, Rendered
 
 _RUNTIME_BYTES = 120_000_000
+_NUMPY_BYTES = 60_000_000
+_TABLE = "static.safetensors"
 _SLOTS_PER_SETTING = 8
 
 
 class EmbedEngine:
-    """An encoder whose vectors have unit length. `spec.path` is a folder as `EmbeddingModel` wants it.
+    """An encoder whose vectors have unit length. `spec.path` is a folder as `EmbeddingModel` or `StaticModel` wants it.
 
     Attributes:
         facts: `dimensions` and `max_tokens`, once started.
@@ -31,7 +33,8 @@ class EmbedEngine:
         self.slots = int(spec.options.get("slots", settings.slots)) * _SLOTS_PER_SETTING
         self.facts: Mapping[str, Any] = {}
         self._spec = spec
-        self._child = Child("rocamadre.engines.embed.child", spec, settings, home)
+        module = "static_child" if spec.path is not None and (spec.path / _TABLE).exists() else "child"
+        self._child = Child(f"rocamadre.engines.embed.{module}", spec, settings, home)
 
     @staticmethod
     def memory_bytes(spec: LoadSpec, settings: EngineSettings) -> int:
@@ -40,9 +43,13 @@ class EmbedEngine:
         Raises:
             InvalidRequest: there are no weights.
         """
-        for name in ("model.onnx", "model.safetensors"):
+        for name, runtime in (
+            (_TABLE, _NUMPY_BYTES),
+            ("model.onnx", _RUNTIME_BYTES),
+            ("model.safetensors", _RUNTIME_BYTES),
+        ):
             if spec.path is not None and (spec.path / name).exists():
-                return (spec.path / name).stat().st_size + _RUNTIME_BYTES
+                return (spec.path / name).stat().st_size + runtime
         raise missing_file(spec)
 
     @property
