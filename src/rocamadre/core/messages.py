@@ -44,7 +44,7 @@ class Text:
     """
 
     text: str
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[Mark, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,11 @@ class Watch:
         return self._before + self._arrived
 
     @property
+    def pending(self) -> bool:
+        """Whether a text has begun and not ended."""
+        return self._arrived > 0
+
+    @property
     def due(self) -> bool:
         """Whether enough has come for a look to be worth its while."""
         # Steps grow with what is read again and again, so that text held back for long does not cost its square.

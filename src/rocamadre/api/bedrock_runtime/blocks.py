@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from rocamadre.api.bedrock_runtime.sources import fetch, read_s3_document
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, NotBuilt
-from rocamadre.core.messages import Block, CachePoint, Document, Media, Message, Reasoning, Text, ToolResult, ToolUse
+from rocamadre.core.messages import (
+    Block,
+    CachePoint,
+    Document,
+    Mark,
+    Media,
+    Message,
+    Reasoning,
+    Text,
+    ToolResult,
+    ToolUse,
+)
 from rocamadre.engines.collect import AnswerBlock
 from rocamadre.engines.profiles.documents import MOST_DOCUMENTS, check_name, read_document
 from rocamadre.engines.profiles.turns import check_turns
@@ -20,14 +31,16 @@ Json = dict[str, Any]
 LATER = {
     "toolAddition": "changes of the tools within a conversation",
     "toolRemoval": "changes of the tools within a conversation",
-    "guardContent": "guardrails",
     "citationsContent": "citations",
 }
 """Content blocks that come with a later part of Rocamadre, and which part."""
 
+_BETWEEN = "\n\n"
 TTL_S = {"5m": 300, "1h": 3600}
 _MOST_MEDIA_BYTES = 25_000_000
-_KEYS = "text, image, document, video, audio, toolUse, toolResult, reasoningContent, cachePoint, searchResult"
+_KEYS = (
+    "text, image, document, video, audio, toolUse, toolResult, reasoningContent, cachePoint, searchResult, guardContent"
+)
 
 
 def read_messages(ctx: Context, messages: Sequence[Json]) -> tuple[Message, ...]:
@@ -62,25 +75,48 @@ def read_messages(ctx: Context, messages: Sequence[Json]) -> tuple[Message, ...]
     return check_turns(tuple(read))
 
 
-def read_system(system: Sequence[Json]) -> tuple[str, bool]:
-    """The system prompt, its blocks put together with a blank line between, and whether a cache point is in it.
+class SystemPrompt(NamedTuple):
+    """The system prompt.
+
+    Attributes:
+        text: Its blocks put together with a blank line between.
+        cached: Whether a cache point is in it.
+        marks: What of it a guardrail is to look at.
+    """
+
+    text: str
+    cached: bool
+    marks: tuple[Mark, ...]
+
+
+def read_system(system: Sequence[Json]) -> SystemPrompt:
+    """The system prompt.
 
     Raises:
         NotBuilt: it holds a block that comes later.
         InvalidRequest: a block is empty.
     """
-    texts, cached = [], False
+    texts: list[str] = []
+    marks: list[Mark] = []
+    cached = False
     for index, block in enumerate(system):
         for name in block:
-            if name not in ("text", "cachePoint"):
+            if name not in ("text", "cachePoint", "guardContent"):
                 raise _later(name, f"system.{index}")
         if "cachePoint" in block:
             cached = True
         elif "text" in block:
             texts.append(block["text"])
+        elif "guardContent" in block:
+            guarded = _guarded(block["guardContent"], f"system.{index}")
+            start = sum(map(len, texts)) + len(_BETWEEN) * len(texts)
+            marks += [Mark(start + each.start, start + each.end, each.qualifiers) for each in guarded.marks]
+            texts.append(guarded.text)
         else:
-            raise InvalidRequest(f"The SystemContentBlock object at system.{index} must set one of: text, cachePoint")
-    return "\n\n".join(texts), cached
+            raise InvalidRequest(
+                f"The SystemContentBlock object at system.{index} must set one of: text, cachePoint, guardContent"
+            )
+    return SystemPrompt(_BETWEEN.join(texts), cached, tuple(marks))
 
 
 def write_blocks(blocks: Sequence[AnswerBlock]) -> list[Json]:
@@ -127,8 +163,8 @@ class _Reader:
             return self.tool_result(value, f"{at}.toolResult")
         if kind == "cachePoint":
             return CachePoint(TTL_S[value.get("ttl", "5m")])
-        if kind == "reasoningContent":
-            return _reasoning(value, at)
+        if kind in ("reasoningContent", "guardContent"):
+            return (_reasoning if kind == "reasoningContent" else _guarded)(value, at)
         if kind == "searchResult":
             return _search_result(value, f"{at}.searchResult")
         raise _later(kind, at)
@@ -199,6 +235,17 @@ def _text(text: str, at: str) -> Text:
             f"The text field in the ContentBlock object at {at} is blank. Add text to the text field, and try again."
         )
     return Text(text)
+
+
+def _guarded(value: Json, at: str) -> Text:
+    """A guardContent block: text like any other for the model, marked for guardrails."""
+    if "text" not in value:
+        raise NotBuilt(
+            f"{at}.guardContent.image: images are not examined here, and nothing is said about one that was not looked "
+            "at; send it as an image block"
+        )
+    text = _text(value["text"]["text"], f"{at}.guardContent").text
+    return Text(text, (Mark(0, len(text), frozenset(value["text"].get("qualifiers") or ())),))
 
 
 def _tool_use(use: Json, at: str) -> ToolUse:

@@ -8,26 +8,27 @@ from typing import Any
 from rocamadre.api.bedrock_runtime.blocks import Json, read_messages, read_system, refuse
 from rocamadre.api.bedrock_runtime.settings import read_sampling
 from rocamadre.api.bedrock_runtime.tools import check_tool_turns, read_output, read_tools
+from rocamadre.api.inference.generation import Generation
+from rocamadre.api.inference.guarded_answer import Mode
+from rocamadre.api.inference.guarding import Guard, GuardWish
 from rocamadre.api.inference.tiers import LATENCY, SERVED_AS, settle_service
-from rocamadre.catalog.types import Resolved
 from rocamadre.core.context import Context
-from rocamadre.core.messages import GenerationRequest, Usage
+from rocamadre.core.messages import Finish, GenerationRequest, Usage
 
 MISSING = (
-    "guardrailConfig: refused; guardrails come later",
     "promptVariables: refused; managed prompts come later",
     "outputConfig: effort is refused",
     "toolConfig: tools that run on the server (systemTool) are refused",
     "performanceConfig: latency optimized is served as standard, as the answer says",
     "serviceTier: reserved is served as default, as the answer says",
-    "messages: images, video and audio are refused by models without them; blocks of guardrails and citations are "
-    "refused; a cachePoint's ttl is not kept to: what was read stays as long as the engine has room",
-    "system: guardContent is refused",
+    "messages: images, video and audio are refused by models without them; images in guardContent and blocks of "
+    "citations are refused; a cachePoint's ttl is not kept to: what was read stays as long as the engine has room",
+    "system: images in guardContent are refused",
     "additionalModelRequestFields: sampling settings only; others are refused",
 )
 """What Converse and ConverseStream lack."""
 
-_LATER = {"guardrailConfig": "guardrails", "promptVariables": "managed prompts"}
+_LATER = {"promptVariables": "managed prompts"}
 _MEDIA = ("document", "image", "video", "audio", "toolResult")
 
 
@@ -57,18 +58,19 @@ def read_conversation(ctx: Context, request: Json) -> GenerationRequest:
     if metadata := request.get("requestMetadata"):
         ctx.notes["request_metadata"] = ",".join(sorted(metadata))
     messages = read_messages(ctx, request.get("messages") or ())
-    system, cached = read_system(request.get("system") or ())
+    system = read_system(request.get("system") or ())
     tools = read_tools(request.get("toolConfig"))
     check_tool_turns(messages, tools)
     return GenerationRequest(
         messages,
-        system,
+        system.text,
         sampling=read_sampling(request.get("inferenceConfig"), request.get("additionalModelRequestFields")),
         tools=tools.specs,
         tool_choice=tools.choice,
         schema=read_output(request.get("outputConfig")),
-        cache_system=cached,
+        cache_system=system.cached,
         cache_tools=tools.cached,
+        system_marks=system.marks,
     )
 
 
@@ -83,9 +85,33 @@ def write_usage(usage: Usage) -> Json:
     }
 
 
-def routed(resolved: Resolved) -> Json:
-    """The trace of a prompt router, where one chose the model."""
-    return {"trace": {"promptRouter": {"invokedModelId": resolved.invoked_model_id}}} if resolved.router_arn else {}
+def guard_wish(request: Json, *, stream: bool) -> GuardWish:
+    """What is asked of guardrails; in a stream, text waits for them unless the client wants otherwise.
+
+    Raises:
+        InvalidRequest: an identifier without a version, or the reverse.
+    """
+    config = request.get("guardrailConfig") or {}
+    mode: Mode = config.get("streamProcessingMode", "sync") if stream else "whole"
+    return GuardWish(config.get("guardrailIdentifier", ""), config.get("guardrailVersion", ""), mode)
+
+
+def stop_reason(finish: Finish, guard: Guard | None) -> str:
+    """Why an answer ended. Masking counts as an intervention, too, but a client must still learn of tools to call."""
+    if guard is not None and guard.intervened and finish.reason != "tool_use":
+        return "guardrail_intervened"
+    return finish.reason
+
+
+def traced(request: Json, generation: Generation) -> Json:
+    """The trace: which model a prompt router chose, and what guardrails found where the request asks for it."""
+    trace: Json = {}
+    wanted = (request.get("guardrailConfig") or {}).get("trace", "disabled")
+    if generation.guard is not None and wanted != "disabled":
+        trace["guardrail"] = generation.guard.trace(full=wanted == "enabled_full")
+    if generation.resolved.router_arn:
+        trace["promptRouter"] = {"invokedModelId": generation.resolved.invoked_model_id}
+    return {"trace": trace} if trace else {}
 
 
 def echoed(request: Json) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from rocamadre.api.bedrock_runtime.blocks import Json, write_blocks
 from rocamadre.api.bedrock_runtime.conversation import (
     MISSING,
     echoed,
+    guard_wish,
     read_request,
-    routed,
+    stop_reason,
+    traced,
     write_usage,
 )
 from rocamadre.api.bedrock_runtime.native_fields import check_pointers, native_fields
@@ -24,16 +26,17 @@ async def converse(ctx: Context, request: Json) -> Json:
     resolved = resolve_model(ctx, request["modelId"])
     paths = request.get("additionalModelResponseFieldPaths") or ()
     check_pointers(paths)
-    generation = await begin(ctx, resolved, await read_request(ctx, request))
+    wish = guard_wish(request, stream=False)
+    generation = await begin(ctx, resolved, await read_request(ctx, request), wish)
     answer, latency_ms = await generation.collect()
     answer = replace(answer, finish=whole_input(answer.finish, generation.request))
     response: Json = {
         "output": {"message": {"role": "assistant", "content": write_blocks(answer.blocks)}},
-        "stopReason": answer.finish.reason,
+        "stopReason": stop_reason(answer.finish, generation.guard),
         "usage": write_usage(answer.finish.usage),
         "metrics": {"latencyMs": latency_ms},
         **echoed(request),
-        **routed(generation.resolved),
+        **traced(request, generation),
     }
     if (fields := native_fields(ctx, generation.resolved, paths, answer)) is not None:
         response["additionalModelResponseFields"] = fields

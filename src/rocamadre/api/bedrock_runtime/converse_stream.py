@@ -9,8 +9,10 @@ from rocamadre.api.bedrock_runtime.blocks import Json
 from rocamadre.api.bedrock_runtime.conversation import (
     MISSING,
     echoed,
+    guard_wish,
     read_request,
-    routed,
+    stop_reason,
+    traced,
     write_usage,
 )
 from rocamadre.api.bedrock_runtime.native_fields import check_pointers, native_fields, needs_content
@@ -27,7 +29,8 @@ async def converse_stream(ctx: Context, request: Json) -> Json:
     """One turn of a conversation, as it is written."""
     resolved = resolve_model(ctx, request["modelId"])
     check_pointers(request.get("additionalModelResponseFieldPaths") or ())
-    generation = await begin(ctx, resolved, await read_request(ctx, request))
+    wish = guard_wish(request, stream=True)
+    generation = await begin(ctx, resolved, await read_request(ctx, request), wish)
     return {"stream": Stream(_events(ctx, generation, request), generation.close)}
 
 
@@ -88,7 +91,7 @@ class _Writer:
 
     def _finish(self, finish: Finish) -> list[Json]:
         self.finished = True
-        stop: Json = {"stopReason": finish.reason}
+        stop: Json = {"stopReason": stop_reason(finish, self._generation.guard)}
         paths = self._request.get("additionalModelResponseFieldPaths") or ()
         counted = whole_input(finish, self._generation.request)
         answer = Answer((), counted) if self.kept is None else replace(fold(self.kept), finish=counted)
@@ -99,7 +102,7 @@ class _Writer:
             "usage": write_usage(counted.usage),
             "metrics": {"latencyMs": latency_ms},
             **echoed(self._request),
-            **routed(self._generation.resolved),
+            **traced(self._request, self._generation),
         }
         return [*self._close(), {"messageStop": stop}, {"metadata": metadata}]
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Generic, TypeVar
 
+from rocamadre.api.inference.guarding import Guard, GuardWish, open_guard
 from rocamadre.catalog.operations import resolve
 from rocamadre.catalog.routers import route
 from rocamadre.catalog.types import Model, Resolved
@@ -24,6 +25,8 @@ from rocamadre.observability.tracing import Span, span
 T = TypeVar("T")
 
 MODEL_HEADER = "x-rocamadre-model"
+_ONLY_ENFORCED = GuardWish()
+_CHARACTERS_PER_TOKEN = 4
 
 
 def resolve_model(ctx: Context, model_id: str) -> Resolved:
@@ -94,6 +97,7 @@ class Generation:
         rest: Those after it.
         started: When it was asked for, on the platform clock's `monotonic()`.
         first_after_s: Seconds from then to the first event.
+        guard: Its guardrails; None where there are none.
     """
 
     __slots__ = (
@@ -104,6 +108,7 @@ class Generation:
         "_timed",
         "first",
         "first_after_s",
+        "guard",
         "request",
         "resolved",
         "rest",
@@ -119,6 +124,7 @@ class Generation:
         *,
         started: float,
         timed: Span,
+        guard: Guard | None = None,
     ) -> None:
         self._ctx = ctx
         self._reserved = 0
@@ -131,6 +137,7 @@ class Generation:
         self.rest = rest
         self.started = started
         self.first_after_s = 0.0
+        self.guard = guard
 
     def finish(self, usage: Usage) -> int:
         """Count what was read and written; once, at the `Finish` event.
@@ -165,15 +172,25 @@ class Generation:
         await close(self.rest)
 
 
-async def begin(ctx: Context, resolved: Resolved, request: GenerationRequest) -> Generation:
+async def begin(
+    ctx: Context, resolved: Resolved, request: GenerationRequest, wish: GuardWish = _ONLY_ENFORCED
+) -> Generation:
     """Start a generation and wait for its first event.
 
-    A prompt router chooses its model here; `Generation.resolved` says which.
+    A prompt router chooses its model here; `Generation.resolved` says which. Guardrails see the prompt before the model
+    does, and the answer before the client.
+
+    Args:
+        ctx: Who asks.
+        resolved: The model.
+        request: What is asked of it.
+        wish: What is asked of guardrails; without it, what the account enforces applies to the whole answer.
 
     Raises:
         Throttled: the principal's tokens of this minute are spent, or the engine's queue is full.
         InvalidRequest: the model makes embeddings, lacks a modality, or the prompt is too long for it.
         ModelFailure: the engine failed at once.
+        NotFound: there is no such guardrail.
     """
     if resolved.router_arn:
         resolved = await asyncio.to_thread(route, ctx, resolved, request)
@@ -186,13 +203,16 @@ async def begin(ctx: Context, resolved: Resolved, request: GenerationRequest) ->
             f"{model.id} makes embeddings"
         )
     check_input(request, model)
-    reserved = _reserve(ctx, request.sampling.max_tokens or model.context_length)
+    guard = await open_guard(ctx, resolved, request, wish)
+    if guard is not None:
+        request = await guard.admit(request)
+    refused = guard is not None and bool(guard.blocked)
+    reserved = 0 if refused else _reserve(ctx, request.sampling.max_tokens or model.context_length)
     try:
         with ExitStack() as spans:
             timed = spans.enter_context(span("chat", operation="chat", provider="rocamadre", model=model.id))
-            with span("engine"):  # Near nothing, unless the model has to be loaded.
-                engine = await platform.engines.engine(model.load_spec)
-            generation = Generation(ctx, resolved, request, engine.converse(request), started=started, timed=timed)
+            events = await _events(ctx, resolved, request, guard)
+            generation = Generation(ctx, resolved, request, events, started=started, timed=timed, guard=guard)
             generation._reserved = reserved
             try:
                 with span("first_token"):
@@ -209,9 +229,33 @@ async def begin(ctx: Context, resolved: Resolved, request: GenerationRequest) ->
         _settle(ctx, reserved, 0)
         raise
     generation.first_after_s = platform.clock.monotonic() - started
-    if type(generation.first) is not Finish:
+    if type(generation.first) is not Finish and not refused:
         platform.metrics.observe("first_token_seconds", generation.first_after_s, model=model.id)
     return generation
+
+
+async def _events(
+    ctx: Context, resolved: Resolved, request: GenerationRequest, guard: Guard | None
+) -> AsyncIterator[Event]:
+    """What the model writes, as far as guardrails let it pass."""
+    if guard is not None and guard.blocked:
+        return guard.refusal()
+    with span("engine"):  # Near nothing, unless the model has to be loaded.
+        engine = await ctx.platform.engines.engine(resolved.model.load_spec)
+    events = engine.converse(request)
+    if guard is None:
+        return events
+
+    async def spent(said: str) -> Usage:
+        try:
+            read = len((await engine.render(request)).token_ids)
+            written = len((await engine.render(GenerationRequest(prompt=said))).token_ids) if said else 0
+        except RocamadreError:
+            # A remote engine may not tell tokens before it has ended.
+            return Usage(0, len(said) // _CHARACTERS_PER_TOKEN)
+        return Usage(read, written)
+
+    return guard.answer(events, spent)
 
 
 async def count_input(ctx: Context, resolved: Resolved, request: GenerationRequest) -> int:

@@ -153,7 +153,6 @@ async def test_turn_rules(context, messages, sentence):
 @pytest.mark.parametrize(
     ("member", "value"),
     [
-        ("guardrailConfig", {"guardrailIdentifier": "abc", "guardrailVersion": "1"}),
         ("promptVariables", {"a": {"text": "b"}}),
         ("outputConfig", {"effort": "low"}),
     ],
@@ -167,7 +166,6 @@ async def test_later_members_are_refused_by_name(context, member, value):
     "block",
     [
         {"toolAddition": {"tool": {"name": "x"}}},
-        {"guardContent": {"text": {"text": "x"}}},
         {"citationsContent": {}},
     ],
 )
@@ -177,8 +175,9 @@ async def test_later_blocks_are_refused_by_name(context, block):
 
 
 async def test_later_system_blocks_are_refused(context):
+    image = {"guardContent": {"image": {"format": "png", "source": {"bytes": b"x"}}}}
     with pytest.raises(NotBuilt, match=r"system\.0\.guardContent"):
-        await converse(context, ask({"text": "Hi"}, system=[{"guardContent": {"text": {"text": "x"}}}]))
+        await converse(context, ask({"text": "Hi"}, system=[image]))
 
 
 @pytest.mark.parametrize("kind", ["image", "video", "audio"])
