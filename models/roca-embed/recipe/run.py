@@ -9,6 +9,7 @@ for what lies between; a run that was cut off goes on from there. An hour on one
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import pickle
@@ -24,6 +25,7 @@ import vocabulary
 
 SEED = 20261121
 PIECES = 32_768
+SERVED = ("static.safetensors", "tokenizer.json")
 TARGET = Path(__file__).parents[1]
 
 
@@ -79,11 +81,16 @@ def main() -> None:
     facts = training.make(corpus, tokenizer, taught, folder, given, seed=SEED)
     facts |= {"seconds": round(time.monotonic() - begun), "data_sha256": data.hashes(given.data)}
     facts |= {"licences": data.SETS}
+    facts |= {"sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in SERVED}}
     (folder / "figures.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
     if given.ship:
-        for name in ("static.safetensors", "tokenizer.json", "figures.json"):
+        for name in (*SERVED, "figures.json"):
             (TARGET / name).write_bytes((folder / name).read_bytes())
-    print(json.dumps({key: value for key, value in facts.items() if key not in ("data_sha256", "licences")}, indent=1))
+    print(
+        json.dumps(
+            {key: value for key, value in facts.items() if key not in ("data_sha256", "licences", "sha256")}, indent=1
+        )
+    )
 
 
 if __name__ == "__main__":
