@@ -11,6 +11,7 @@ from uuid import uuid4
 import msgspec
 
 from rocamadre.api.bedrock_runtime.blocks import Json
+from rocamadre.api.bedrock_runtime.native_guards import NONE, NativeGuard, read_guard
 from rocamadre.api.handlers import handles
 from rocamadre.api.inference.counting import count_ahead
 from rocamadre.api.inference.embedding import embed
@@ -19,7 +20,7 @@ from rocamadre.api.inference.reranking import rerank
 from rocamadre.api.inference.tiers import LATENCY, SERVED_AS, settle_service
 from rocamadre.catalog.types import Resolved
 from rocamadre.core.context import Context
-from rocamadre.core.errors import InvalidRequest, ModelFailure, NotBuilt
+from rocamadre.core.errors import InvalidRequest, ModelFailure
 from rocamadre.core.messages import Event, Finish, GenerationRequest, Usage
 from rocamadre.engines.profiles.registry import find_profile
 from rocamadre.engines.profiles.types import (
@@ -45,9 +46,7 @@ _METADATA = Annotated[
 _METRICS = "amazon-bedrock-invocationMetrics"
 _LATENCY_HEADER = "x-amzn-bedrock-invocation-latency"
 _MISSING = (
-    "guardrailIdentifier: refused; guardrails come later",
-    "guardrailVersion: refused; guardrails come later",
-    "trace: other values than DISABLED are refused; guardrails come later",
+    "guardrailIdentifier: refused for models that write no text",
     "performanceConfigLatency: optimized is served as standard, as the answer says",
     "serviceTier: reserved is served as default, as the answer says",
     "body: families of docs/invoke-model.md; text only where the local model reads text only; log-probabilities, logit "
@@ -61,17 +60,21 @@ async def invoke_model(ctx: Context, request: Json) -> Json:
     _check_headers(ctx, request)
     resolved = resolve_model(ctx, request["modelId"])
     data = request.get("body") or b""
-    answered = await invoke(ctx, resolved, read_json(data), size_bytes=len(data))
+    body, guard = _read_guard(request, read_json(data), stream=False)
+    answered = await invoke(ctx, resolved, body, guard=guard, size_bytes=len(data))
     return {"body": msgspec.json.encode(answered), "contentType": _JSON, **_echoed(request)}
 
 
-async def invoke(ctx: Context, resolved: Resolved, body: Any, *, size_bytes: int | None = None) -> Json:
+async def invoke(
+    ctx: Context, resolved: Resolved, body: Any, *, guard: NativeGuard = NONE, size_bytes: int | None = None
+) -> Json:
     """The answer to one body in the format of the model's family; what it cost is said in `ctx.reply_headers`.
 
     Args:
         ctx: Whose call it is.
         resolved: The model, as `resolve_model` found it.
         body: Parsed JSON of any kind.
+        guard: What is asked of guardrails.
         size_bytes: Its length as text, if known; large bodies are read in a thread.
 
     Raises:
@@ -79,11 +82,14 @@ async def invoke(ctx: Context, resolved: Resolved, body: Any, *, size_bytes: int
     """
     profile = choose_profile(resolved, body)
     if isinstance(profile, TextProfile):
-        generation = await begin(ctx, resolved, await _read(profile, body, size_bytes))
+        asked_for = guard.mark(await _read(profile, body, size_bytes))
+        generation = await begin(ctx, resolved, asked_for, guard.wish)
         answer, latency_ms = await generation.collect()
         answer = replace(answer, finish=whole_input(answer.finish, generation.request))
         _count_headers(ctx, answer.finish.usage, latency_ms)
-        return profile.write(answer, _facts(ctx, resolved, body))
+        return {**profile.write(answer, _facts(ctx, resolved, body)), **guard.outcome(generation)}
+    if guard.wish.identifier:
+        raise InvalidRequest(f"guardrails are for models that write text; {resolved.model.id} writes none")
     started = ctx.platform.clock.monotonic()
     if isinstance(profile, EmbeddingProfile):
         wanted = profile.read(body)
@@ -102,14 +108,17 @@ async def invoke_model_with_response_stream(ctx: Context, request: Json) -> Json
     """One call in the body format of the model's family, answered in chunks."""
     _check_headers(ctx, request)
     resolved = resolve_model(ctx, request["modelId"])
-    profile, body = read_profile(resolved, request.get("body") or b"")
+    body, guard = _read_guard(request, read_json(request.get("body") or b""), stream=True)
+    profile = choose_profile(resolved, body)
     if not isinstance(profile, TextProfile) or not profile.streams:
         what = f"{profile.name} does not stream" if isinstance(profile, TextProfile) else "it writes no text"
         raise InvalidRequest(f"The model is unsupported for streaming: {what}; use InvokeModel")
-    asked = await _read(profile, body, len(request["body"]))
+    asked = guard.mark(await _read(profile, body, len(request["body"])))
     counted = await count_ahead(ctx, resolved, asked) if profile.counts_first else 0
-    generation = await begin(ctx, resolved, asked)
-    events = _chunks(generation, profile, _facts(ctx, resolved, body, counted))
+    generation = await begin(ctx, resolved, asked, guard.wish)
+    if generation.guard is not None and generation.guard.blocked:
+        counted = 0  # No model reads it.
+    events = _chunks(generation, profile, _facts(ctx, resolved, body, counted), guard)
     return {"body": Stream(events, generation.close), "contentType": _JSON, **_echoed(request)}
 
 
@@ -118,7 +127,7 @@ def read_profile(resolved: Resolved, data: bytes) -> tuple[Profile, Any]:
 
     Raises:
         InvalidRequest: the body is no JSON.
-        NotBuilt: there is no such format yet, or the body asks for guardrails.
+        NotBuilt: there is no such format yet.
     """
     body = read_json(data)
     return choose_profile(resolved, body), body
@@ -140,11 +149,14 @@ def choose_profile(resolved: Resolved, body: Any) -> Profile:
     """The body format of a model's family.
 
     Raises:
-        NotBuilt: there is no such format yet, or the body asks for guardrails.
+        NotBuilt: there is no such format yet.
     """
-    if isinstance(body, dict) and "amazon-bedrock-guardrailConfig" in body:
-        raise NotBuilt("amazon-bedrock-guardrailConfig: Rocamadre does not have guardrails yet; leave it out")
     return find_profile(resolved.base_id, embeds=resolved.model.reranks, aliased=resolved.aliased, body=body)
+
+
+def _read_guard(request: Json, body: Any, *, stream: bool) -> tuple[Any, NativeGuard]:
+    identifier, version = request.get("guardrailIdentifier") or "", request.get("guardrailVersion") or ""
+    return read_guard(body, identifier, version, request.get("trace") or "", stream=stream)
 
 
 async def _read(profile: TextProfile, body: Any, size_bytes: int | None) -> GenerationRequest:
@@ -169,21 +181,23 @@ def _since_ms(ctx: Context, started: float) -> int:
     return round((ctx.platform.clock.monotonic() - started) * 1000)
 
 
-async def _chunks(generation: Generation, profile: TextProfile, facts: AnswerFacts) -> AsyncGenerator[Json, None]:
+async def _chunks(
+    generation: Generation, profile: TextProfile, facts: AnswerFacts, guard: NativeGuard
+) -> AsyncGenerator[Json, None]:
     write, encode = profile.chunks(facts), msgspec.json.encode
     event: Event | None = generation.first
     assert event is not None
-    for chunk in write(event) if type(event) is not Finish else _last(generation, write, event):
+    for chunk in write(event) if type(event) is not Finish else _last(generation, write, event, guard):
         yield {"chunk": {"bytes": encode(chunk)}}
     async for event in generation.rest:
-        for chunk in write(event) if type(event) is not Finish else _last(generation, write, event):
+        for chunk in write(event) if type(event) is not Finish else _last(generation, write, event, guard):
             yield {"chunk": {"bytes": encode(chunk)}}
     if type(event) is not Finish:
         raise ModelFailure("the model's answer broke off")
 
 
-def _last(generation: Generation, write: ChunkWriter, finish: Finish) -> list[Chunk]:
-    """The chunks of the end, the last of those that are objects with the invocation's metrics."""
+def _last(generation: Generation, write: ChunkWriter, finish: Finish, guard: NativeGuard) -> list[Chunk]:
+    """The chunks of the end, the last of those that are objects with the invocation's metrics and guardrails."""
     latency_ms = generation.finish(finish.usage)
     finish = whole_input(finish, generation.request)
     chunks = list(write(finish))
@@ -194,7 +208,7 @@ def _last(generation: Generation, write: ChunkWriter, finish: Finish) -> list[Ch
         "firstByteLatency": round(generation.first_after_s * 1000),
     }
     place = max(index for index, chunk in enumerate(chunks) if isinstance(chunk, dict))
-    chunks[place] = {**chunks[place], _METRICS: metrics}  # type: ignore[dict-item]
+    chunks[place] = {**chunks[place], **guard.outcome(generation), _METRICS: metrics}  # type: ignore[dict-item]
     return chunks
 
 
@@ -207,11 +221,6 @@ def _check_headers(ctx: Context, request: Json) -> None:
     content_type = (request.get("contentType") or "").partition(";")[0].strip().lower()
     if content_type not in ("", _JSON, "*/*", "application/octet-stream", "binary/octet-stream"):
         raise InvalidRequest(f"The provided Content-Type {content_type[:80]!r} is invalid; send {_JSON}")
-    for name in ("guardrailIdentifier", "guardrailVersion"):
-        if request.get(name):
-            raise NotBuilt(f"{name}: Rocamadre does not have guardrails yet; leave it out")
-    if request.get("trace", "DISABLED") != "DISABLED":
-        raise NotBuilt("trace: Rocamadre does not have guardrails yet, and traces nothing else; leave it out")
     if metadata := request.get("requestMetadata"):
         ctx.notes["request_metadata"] = ",".join(sorted(_metadata_keys(metadata)))
     settle_service(ctx, tier=request.get("serviceTier"), latency=request.get("performanceConfigLatency"))

@@ -6,7 +6,7 @@ from rocamadre.api.bedrock_runtime.count_tokens import count_tokens
 from rocamadre.api.bedrock_runtime.invoke_model import invoke as answer_body
 from rocamadre.api.bedrock_runtime.invoke_model import invoke_model, invoke_model_with_response_stream
 from rocamadre.api.inference.generation import resolve_model
-from rocamadre.core.errors import InvalidRequest, ModelFailure, NotBuilt, Throttled
+from rocamadre.core.errors import InvalidRequest, ModelFailure, Throttled
 from rocamadre.core.messages import Finish, TextDelta, Usage
 
 LLAMA = "meta.llama3-8b-instruct-v1:0"
@@ -112,9 +112,8 @@ async def test_headers_taken(context, accept, content_type):
     [
         ({"accept": "text/plain"}, InvalidRequest),
         ({"contentType": "text/html"}, InvalidRequest),
-        ({"guardrailIdentifier": "abc"}, NotBuilt),
-        ({"guardrailVersion": "1"}, NotBuilt),
-        ({"trace": "ENABLED"}, NotBuilt),
+        ({"guardrailIdentifier": "abc"}, InvalidRequest),
+        ({"guardrailVersion": "1"}, InvalidRequest),
         ({"requestMetadata": "[]"}, InvalidRequest),
     ],
 )
@@ -123,11 +122,6 @@ async def test_headers_refused(context, headers, error):
         await invoke(context, LLAMA, {"prompt": "Hi"}, **headers)
     with pytest.raises(error):
         await invoke_model_with_response_stream(context, request(LLAMA, {"prompt": "Hi"}, **headers))
-
-
-async def test_guardrails_in_the_body_are_refused(context):
-    with pytest.raises(NotBuilt, match="amazon-bedrock-guardrailConfig"):
-        await invoke(context, LLAMA, {"prompt": "Hi", "amazon-bedrock-guardrailConfig": {}})
 
 
 async def test_images_are_refused_by_the_model(context):
