@@ -11,12 +11,16 @@ from threading import Lock
 from typing import Any
 
 from rocamadre.core.context import Context
+from rocamadre.core.errors import InvalidRequest
 from rocamadre.guardrails.assessment import active, assess, usage
 from rocamadre.guardrails.policies.protocol import Action, Checker, Finding, Source, Surroundings
 from rocamadre.guardrails.policies.registry import CONFIGS, POLICIES
 from rocamadre.guardrails.tables import find_digest, find_version
 from rocamadre.guardrails.text import Embed, Text
 from rocamadre.guardrails.types import Version
+
+MOST_CHARACTERS = 10_000_000
+"""In one examination: its time grows with the text, and somebody waits for it."""
 
 _MOST_COMPILED = 64
 _GROUNDING = "grounding_source"
@@ -131,7 +135,16 @@ class Guardrail:
             embed: Embedder of the platform, where there is one.
             origin: Why this guardrail is applied: REQUEST, ACCOUNT_ENFORCED.
             total_characters: Of all that the request holds, if `contents` are not all of it.
+
+        Raises:
+            InvalidRequest: more than `MOST_CHARACTERS`.
         """
+        characters = sum(len(content.text) for content in contents)
+        if characters > MOST_CHARACTERS:
+            raise InvalidRequest(
+                f"{characters:,} characters were given to the guardrail; {MOST_CHARACTERS:,} are allowed at once. Send "
+                "them in parts"
+            )
         started = time.perf_counter()
         around = _surroundings(contents, around)
         grounded = bool(around.grounding and around.queries)
