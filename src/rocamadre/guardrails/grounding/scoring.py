@@ -1,0 +1,77 @@
+"""Scores of an answer: how well its source bears it out, and how well it answers the question."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rocamadre.guardrails.grounding.claims import claims_of
+from rocamadre.guardrails.grounding.features import grounding_features, relevance_features, wants
+from rocamadre.guardrails.grounding.model import Model, models
+from rocamadre.guardrails.grounding.source import index
+from rocamadre.guardrails.grounding.tokens import guess_language, tokenise
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What is thought of an answer; None where it was not asked or cannot be said.
+
+    Attributes:
+        grounding: From 0, made up, to 1, borne out by the source; that of the weakest sentence.
+        relevance: From 0, beside the question, to 1; that of the best sentence.
+    """
+
+    grounding: float | None
+    relevance: float | None
+
+
+def rows(answer: str, source: str, question: str, *, relevance: bool) -> list[list[float]]:
+    """The numbers of each sentence of an answer; none for an answer that says nothing."""
+    indexed = index(source)
+    own = indexed.tokens.language if source.strip() else "en"
+    tokens = tokenise(answer, guess_language(answer, own))
+    asked = tokenise(question, guess_language(question, tokens.language)) if question.strip() else None
+    wanted = wants(asked)
+    make = relevance_features if relevance else grounding_features
+    return [make(claim, wanted) for claim in claims_of(tokens, indexed, asked)]
+
+
+def total(model: Model, found: Sequence[Sequence[float]], *, relevance: bool) -> float:
+    """The sum for a whole answer: its weakest sentence's, or for relevance its best."""
+    sums = model.trees(np.array(found, dtype=np.float64))
+    if relevance:
+        return float(sums.max())
+    return float(sums.min()) + model.per_sentence * math.log(len(sums))
+
+
+def judge(answer: str, source: str, question: str = "", *, grounding: bool = True, relevance: bool = True) -> Scores:
+    """How an answer stands to its source and question.
+
+    Args:
+        answer: What a model wrote.
+        source: What it was to rest on.
+        question: What it was to answer; it also tells what a short answer means.
+        grounding: Whether to say how well the source bears it out.
+        relevance: Whether to say how well it answers.
+
+    >>> source = "London is the capital of the United Kingdom. Tokyo is the capital of Japan."
+    >>> right = judge("The capital of Japan is Tokyo.", source, "What is the capital of Japan?")
+    >>> wrong = judge("The capital of Japan is London.", source, "What is the capital of Japan?")
+    >>> right.grounding > wrong.grounding
+    True
+    """
+    found: list[float | None] = [None, None]
+    for number, (name, asked) in enumerate((("grounding", grounding), ("relevance", relevance))):
+        if not asked or (name == "relevance" and not question.strip()):
+            continue
+        is_relevance = name == "relevance"
+        sentences = rows(answer, source, question, relevance=is_relevance)
+        model = models()[name]
+        # What says nothing claims nothing, and answers nothing.
+        found[number] = (
+            model.score(total(model, sentences, relevance=is_relevance)) if sentences else 1.0 - is_relevance
+        )
+    return Scores(*found)
