@@ -13,6 +13,7 @@ from rocamadre.api.bedrock_agent_runtime.external import read_external
 from rocamadre.api.bedrock_agent_runtime.retrieve import retrieve_explained
 from rocamadre.api.bedrock_agent_runtime.wishes import Wish, sampling_of, template_of
 from rocamadre.api.inference.generation import begin, resolve_model
+from rocamadre.api.inference.guarding import GuardWish
 from rocamadre.api.inference.knowledge import AskedModels
 from rocamadre.catalog.operations import resolve
 from rocamadre.catalog.types import Model, Resolved
@@ -21,7 +22,7 @@ from rocamadre.core.errors import InvalidRequest, RocamadreError
 from rocamadre.core.messages import GenerationRequest, Message, Sampling, Text, TextDelta
 from rocamadre.knowledge.answers.extractive import language_of
 from rocamadre.knowledge.answers.generation import Prompt, Speak
-from rocamadre.knowledge.answers.operations import Answering, Asked, Means
+from rocamadre.knowledge.answers.operations import Answering, Asked, Means, Settle
 from rocamadre.knowledge.answers.reader import READERS
 from rocamadre.knowledge.answers.sessions import open_session
 from rocamadre.knowledge.answers.types import Embed, Passage
@@ -34,6 +35,8 @@ from rocamadre.knowledge.types import KnowledgeBase
 logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
+_EXAMINED = GuardWish(enforce=False)
+"""Guardrails look at the question and at the whole answer, not at the prompt that is made of them."""
 BY_HEADER = "x-rocamadre-answered-by"
 """Says whether the reader or the model answered, and why."""
 
@@ -51,12 +54,13 @@ def answered_by(ctx: Context, model: Model) -> tuple[bool, str]:
     return False, f"{model.id} has {size} parameters; the setting answers.model_parameters asks for more to write"
 
 
-async def answering(ctx: Context, wish: Wish) -> Answering:
+async def answering(ctx: Context, wish: Wish, settle: Settle | None = None) -> Answering:
     """Everything that is needed to answer.
 
     Args:
         ctx: Who asks.
         wish: What.
+        settle: Looks at the answer before it is remembered.
 
     Raises:
         NotFound: no such knowledge base.
@@ -102,6 +106,7 @@ async def answering(ctx: Context, wish: Wish) -> Answering:
         READERS.load(settings.reader)(embed, settings.form),
         embed,
         speaker(ctx, resolved, {"generation": generation, "orchestration": orchestration}) if writes else None,
+        settle,
     )
     return Answering(ctx, settings, asked, means)
 
@@ -157,7 +162,7 @@ def speaker(ctx: Context, resolved: Resolved, samplings: Mapping[str, Sampling])
             messages += [Message("user", (Text(question),)), Message("assistant", (Text(answer),))]
         messages.append(Message("user", (Text(prompt.user),)))
         request = GenerationRequest(tuple(messages), system=prompt.system, sampling=samplings[prompt.purpose])
-        running = await begin(ctx, resolved, request)
+        running = await begin(ctx, resolved, request, _EXAMINED)
         try:
             event = running.first
             while event is not None:

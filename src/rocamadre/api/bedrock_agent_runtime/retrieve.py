@@ -10,10 +10,13 @@ from typing import Any
 import msgspec
 
 from rocamadre.api.handlers import handles
+from rocamadre.api.inference.guarding import embedder
 from rocamadre.api.inference.knowledge import AskedModels
 from rocamadre.api.wire.paging import TOKEN_MEMBER, page
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, NotBuilt
+from rocamadre.guardrails.engine import Content, open_guardrail
+from rocamadre.guardrails.policies.protocol import Source
 from rocamadre.knowledge.kinds import kind_of
 from rocamadre.knowledge.operations import get_knowledge_base
 from rocamadre.knowledge.results import source_types, trace_json, traces_of, ways_of, wire_result
@@ -57,7 +60,7 @@ class SearchWish(msgspec.Struct, forbid_unknown_fields=True, rename={"with_": "w
     "bedrock-agent-runtime",
     "Retrieve",
     missing=(
-        "guardrailConfiguration: refused, there are no guardrails here yet",
+        "guardrailConfiguration: the question is examined, what is found is not, as with RetrieveAndGenerate",
         "retrievalQuery: type IMAGE is refused",
         "userContext: refused, documents have no access control",
         "retrievalConfiguration: managedSearchConfiguration is refused; implicitFilterConfiguration makes its filter "
@@ -68,13 +71,29 @@ async def retrieve_chunks(ctx: Context, request: dict[str, Any]) -> Mapping[str,
     """What was found, best first."""
     check_request(request)
     base = await asyncio.to_thread(get_knowledge_base, ctx, request["knowledgeBaseId"])
-    text = request["retrievalQuery"].get("text", "")
+    text, guarded = await _examined(ctx, request)
+    if text is None:
+        return {"retrievalResults": [], **guarded}
     configuration = request.get("retrievalConfiguration") or {}
     if base.type == "VECTOR":
         results = await retrieve_explained(ctx, base, text, read_retrieval(configuration))
     else:
         results = list(await kind_of(base.type).retrieve(ctx, base, text, configuration, AskedModels(ctx)))
-    return _page(ctx, request, results)
+    return _page(ctx, request, results) | guarded
+
+
+async def _examined(ctx: Context, request: Mapping[str, Any]) -> tuple[str | None, dict[str, str]]:
+    """The question as it may be asked, None where a guardrail blocks it; and what the answer says of guardrails."""
+    text: str = request["retrievalQuery"].get("text", "")
+    config = request.get("guardrailConfiguration")
+    if not config:
+        return text, {}
+    guardrail = await open_guardrail(ctx, config["guardrailId"], config["guardrailVersion"])
+    outcome = await asyncio.to_thread(guardrail.examine, [Content(text)], Source.INPUT, embed=embedder(ctx))
+    said = {"guardrailAction": "INTERVENED" if outcome.intervened else "NONE"}
+    if outcome.blocked:
+        return None, said
+    return (outcome.outputs[0] if outcome.outputs else text), said
 
 
 async def retrieve_explained(
@@ -118,8 +137,6 @@ def check_request(request: Mapping[str, Any]) -> None:
     Raises:
         NotBuilt: it is asked for.
     """
-    if request.get("guardrailConfiguration"):
-        raise NotBuilt("guardrailConfiguration: Rocamadre does not have guardrails yet; leave it out")
     if request.get("userContext"):
         raise NotBuilt("userContext: documents have no access control here; leave it out, or filter by an attribute")
     query = request["retrievalQuery"]

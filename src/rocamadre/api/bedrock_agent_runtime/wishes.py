@@ -79,10 +79,6 @@ def read_wish(request: Mapping[str, Any]) -> Wish:
 
 
 def _check(wish: Wish) -> None:
-    if "guardrailConfiguration" in wish.generation:
-        raise NotBuilt(
-            f"{wish.at}.generationConfiguration.guardrailConfiguration: Rocamadre has no guardrails yet; leave it out"
-        )
     for name, part, needs in (
         ("generationConfiguration", wish.generation, ("search_results",)),
         ("orchestrationConfiguration", wish.orchestration, ("conversation_history", "output_format_instructions")),

@@ -22,6 +22,9 @@ from rocamadre.knowledge.languages import detect
 logger = logging.getLogger(__name__)
 
 Retrieve = Callable[[str], Awaitable[Sequence[Passage]]]
+Settle = Callable[[str, Sequence[Passage]], Awaitable[str]]
+"""A finished answer, and the passages it is from (none where it says that there is no answer), to what is remembered
+of it."""
 MOST_ROWS = 20
 """Rows of a database that an answer lists."""
 
@@ -52,12 +55,14 @@ class Means:
         reader: Answers where no model does.
         embed: For attribution; blocks.
         speak: The model that writes; None: the reader answers.
+        settle: Looks at the answer before it is remembered; None where nobody does.
     """
 
     retrieve: Retrieve
     reader: Reader
     embed: Embed | None
     speak: generation.Speak | None
+    settle: Settle | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,8 @@ class Answering:
             self.trace["form"] = "none"
             text, citations = writer.add([Statement(said)])
             yield Piece(text, citations)
+        if self.means.settle is not None:
+            text = await self.means.settle(text, () if self.trace["form"] == "none" else self._passages)
         await self._remember(queries, text)
         logger.info(
             "answers.answered",

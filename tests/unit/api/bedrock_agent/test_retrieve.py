@@ -219,7 +219,7 @@ def test_metadata_that_the_reranker_reads(ask, question, selected, first):
         ({"retrievalQuery": {"text": " "}}, "blank"),
         ({"retrievalQuery": {"type": "IMAGE"}}, "an image cannot be asked with"),
         ({"userContext": {"userId": "ana"}}, "no access control"),
-        ({"guardrailConfiguration": {"guardrailId": "a", "guardrailVersion": "1"}}, "guardrails"),
+        ({"guardrailConfiguration": {"guardrailId": "a", "guardrailVersion": "1"}}, "no guardrail 'a'"),
         ({"retrievalConfiguration": {"managedSearchConfiguration": {}}}, "MANAGED"),
         (
             {

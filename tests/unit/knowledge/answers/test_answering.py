@@ -116,7 +116,7 @@ def test_a_filter_decides_what_is_read(ask):
         ),
         (
             {"generationConfiguration": {"guardrailConfiguration": {"guardrailId": "abc", "guardrailVersion": "1"}}},
-            "ValidationException",
+            "ResourceNotFoundException",
             "guardrail",
         ),
     ],
