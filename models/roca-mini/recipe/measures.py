@@ -1,6 +1,7 @@
 """What the scores are made of: token F1, ROUGE-L, refusal F1, and intervals by the bootstrap."""
 
 import collections
+import json
 import re
 import string
 from collections.abc import Callable, Sequence
@@ -96,3 +97,56 @@ def interval(rows: Sequence, measure: Callable[[np.ndarray], float] = mean, *, d
         "high": round(100 * high, 1),
         "rows": len(table),
     }
+
+
+def call_of(answer: str) -> dict | None:
+    """The first tool call written in an answer, or None."""
+    found = re.search(r"<tool_call>(.*?)</tool_call>", answer, re.DOTALL)
+    try:
+        call = json.loads(found[1]) if found else None
+    except ValueError:
+        return None
+    return call if isinstance(call, dict) and isinstance(call.get("arguments"), dict) else None
+
+
+def _same(said: object, wanted: object) -> bool:
+    if isinstance(said, str) and isinstance(wanted, str):
+        return said.casefold().strip(" .") == wanted.casefold().strip(" .")
+    return said == wanted and isinstance(said, bool) == isinstance(wanted, bool)
+
+
+def call_is_right(call: dict | None, wanted: dict) -> bool:
+    """Whether the function and every argument are right.
+
+    Args:
+        wanted: `name`, and `arguments`: the accepted values of each; one that accepts "" may be left out.
+    """
+    if call is None or call.get("name") != wanted["name"]:
+        return False
+    said, accepted = call["arguments"], wanted["arguments"]
+    if set(said) - set(accepted):
+        return False
+    return all(
+        any(_same(said[name], value) for value in values) if name in said else "" in values
+        for name, values in accepted.items()
+    )
+
+
+def chrf(answer: str, reference: str, *, longest: int = 6, beta: float = 2.0) -> float:
+    """Character n-gram F-score without spaces, 0 to 1. Source: Popović 2015, chrF."""
+    said, wanted = "".join(answer.split()), "".join(reference.split())
+    precisions, recalls = [], []
+    for size in range(1, longest + 1):
+        first, second = (
+            collections.Counter(text[start : start + size] for start in range(len(text) - size + 1))
+            for text in (said, wanted)
+        )
+        if not second:
+            continue
+        common = sum((first & second).values())
+        precisions.append(common / max(1, sum(first.values())))
+        recalls.append(common / sum(second.values()))
+    if not recalls or not sum(precisions):
+        return 0.0
+    precision, recall = (sum(values) / len(values) for values in (precisions, recalls))
+    return (1 + beta**2) * precision * recall / (beta**2 * precision + recall)

@@ -16,12 +16,13 @@ def orthogonalise(stack: Tensor, *, iterations: int = 5) -> Tensor:
     """
     a, b, c = COEFFICIENTS
     tall = stack.shape[1] > stack.shape[2]
-    x = stack.mT if tall else stack
+    # Five rounds need no precision: on a GPU sixteen bits are much faster, on a CPU they are slower.
+    x = (stack.mT if tall else stack).to(torch.bfloat16 if stack.is_cuda else stack.dtype)
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(iterations):
         gram = x @ x.mT
         x = a * x + (b * gram + c * (gram @ gram)) @ x
-    return x.mT if tall else x
+    return (x.mT if tall else x).to(stack.dtype)
 
 
 def matrix_parts(network: Network) -> dict[str, tuple[torch.nn.Parameter, tuple[int, ...]]]:

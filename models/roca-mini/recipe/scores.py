@@ -1,20 +1,25 @@
 """Measure roca-mini on data it was not trained on.  `make scores`
 
-    python models/roca-mini/recipe/scores.py                                  the shipped file, through the engine alone
-    python models/roca-mini/recipe/scores.py --endpoint-url http://127.0.0.1:4599   the same questions through Converse
+    python models/roca-mini/recipe/scores.py                   the shipped file, through a server started for it
+    python models/roca-mini/recipe/scores.py --engine          the same through the engine alone
+    python models/roca-mini/recipe/scores.py --endpoint-url http://127.0.0.1:4599    through a server that runs
+    python models/roca-mini/recipe/scores.py --model build/roca-mini/cpu/model/roca-mini-q8_0.gguf    a candidate
 
-Greedy answers, free generation (no grammar), fixed samples; 95 % intervals by the bootstrap. Writes scores.json.
+Greedy answers, free generation (no grammar), fixed samples; 95 % intervals by the bootstrap. Writes scores.json beside
+the model. A second column shows an earlier edition's scores (--beside).
 """
 
 import argparse
+import contextlib
 import datetime
 import hashlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import chat
@@ -28,6 +33,7 @@ from forward import Forward
 from questions import Ask
 
 MODEL_FOLDER = Path(__file__).resolve().parents[1]
+GGUF_NAME = "roca-mini-q8_0.gguf"
 WINDOW = 512
 """Tokens of text predicted in one piece, the length that the model was trained at."""
 Answerer = Callable[[Ask], str]
@@ -36,10 +42,12 @@ Answerer = Callable[[Ask], str]
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("ROCA_DATA", corpus.DEFAULT_DATA)))
-    parser.add_argument("--model", type=Path, default=MODEL_FOLDER / "roca-mini-q8_0.gguf")
+    parser.add_argument("--model", type=Path, default=MODEL_FOLDER / GGUF_NAME)
     parser.add_argument("--out", type=Path, help="JSON file; scores.json beside the model, none with --endpoint-url")
-    parser.add_argument("--endpoint-url", help="a running Rocamadre; its Converse answers instead of the engine alone")
-    parser.add_argument("--model-id", default="rocamadre.roca-mini-v1:0", help="with --endpoint-url")
+    parser.add_argument("--beside", type=Path, help="scores of an earlier edition")
+    parser.add_argument("--endpoint-url", help="a running Rocamadre; its Converse answers")
+    parser.add_argument("--engine", action="store_true", help="ask the engine alone, without the server")
+    parser.add_argument("--model-id", default="rocamadre.roca-mini-v1:0", help="with a server")
     parser.add_argument("--count", type=int, default=100, help="rows of each sample (reading: of each kind)")
     return parser.parse_args()
 
@@ -48,30 +56,71 @@ def engine_answerer(running: engine.Engine) -> Answerer:
     """Answers of the engine itself, with the shipped chat template."""
 
     def answer(ask: Ask) -> str:
-        prompt = chat.render([{"role": "user", "content": ask.prompt}], prompt=True)
+        prompt = chat.render([{"role": "user", "content": ask.prompt}], tools=ask.tools, prompt=True)
         return running.complete(prompt, most=ask.most)["content"].strip()
 
     return answer
 
 
 def converse_answerer(url: str, model_id: str) -> Answerer:
-    """Answers through Amazon Bedrock's Converse, as any client gets them."""
+    """Answers through Amazon Bedrock's Converse, as any client gets them; a tool call in its written form."""
     import boto3
+    from botocore.config import Config
+    from botocore.exceptions import ClientError
 
     client = boto3.client(
-        "bedrock-runtime", endpoint_url=url, region_name="us-east-1",
-        aws_access_key_id="scores", aws_secret_access_key="scores",
+        "bedrock-runtime", endpoint_url=url, region_name="us-east-1", aws_access_key_id="scores",
+        aws_secret_access_key="scores", config=Config(read_timeout=300, retries={"total_max_attempts": 1}, proxies={}),
     )  # fmt: skip
 
     def answer(ask: Ask) -> str:
-        found = client.converse(
-            modelId=model_id,
-            messages=[{"role": "user", "content": [{"text": ask.prompt}]}],
-            inferenceConfig={"maxTokens": ask.most, "temperature": 0},
-        )
-        return "".join(block.get("text", "") for block in found["output"]["message"]["content"]).strip()
+        tools = [{"toolSpec": {"name": tool["name"], "description": tool["description"],
+                               "inputSchema": {"json": tool["parameters"]}}} for tool in ask.tools]  # fmt: skip
+        try:
+            found = client.converse(
+                modelId=model_id,
+                messages=[{"role": "user", "content": [{"text": ask.prompt}]}],
+                inferenceConfig={"maxTokens": ask.most, "temperature": 0},
+                **({"toolConfig": {"tools": tools}} if tools else {}),
+            )
+        except ClientError as error:
+            # An answer that the service refuses to pass on (a broken call, say) is a wrong answer, not a broken run.
+            return f"({error.response['Error']['Code']})"
+        parts = []
+        for block in found["output"]["message"]["content"]:
+            if "toolUse" in block:
+                call = {"name": block["toolUse"]["name"], "arguments": block["toolUse"]["input"]}
+                parts.append(f"<tool_call>{json.dumps(call)}</tool_call>")
+            parts.append(block.get("text", ""))
+        return "".join(parts).strip()
 
     return answer
+
+
+@contextlib.contextmanager
+def served(model: Path) -> Iterator[str]:
+    """A server of its own for the model's folder; its address.
+
+    Raises:
+        SystemExit: the file has another name than the shipped one, which the server would not find.
+    """
+    from rocamadre.cli.process import start_server, stop_server
+
+    if model.name != GGUF_NAME:
+        raise SystemExit(f"scores: {model} must be called {GGUF_NAME} to be served; or give --engine")
+    with tempfile.TemporaryDirectory(prefix="roca-scores-") as name:
+        home = Path(name)
+        (home / "candidates").mkdir()
+        (home / "candidates" / "roca-mini").symlink_to(model.resolve().parent)
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("ROCA_", "AWS_"))}
+        server = start_server(home, kept | {
+            "ROCA_SERVER__PORT": "0", "ROCA_CONSOLE__ENABLED": "false", "ROCA_CONFIG": str(home / "none.toml"),
+            "ROCA_CATALOG__EMBEDDED_MODELS": str(home / "candidates"),
+        })  # fmt: skip
+        try:
+            yield server.address
+        finally:
+            stop_server(home, server)
 
 
 def reading(answer: Answerer, data: Path, count: int) -> dict:
@@ -138,6 +187,34 @@ def objects(answer: Answerer, data: Path, count: int) -> dict:
     }
 
 
+def calls(answer: Answerer, data: Path, count: int) -> dict:
+    """Right function and arguments: the benchmark's single calls, and invented tools as in training."""
+    scores = {}
+    for name, asks in (
+        ("tool call right, BFCL simple", questions.function_calls(data, count=count)),
+        ("tool call right, trained form", questions.invented_calls(count=count)),
+    ):
+        right = [measures.call_is_right(measures.call_of(answer(ask)), ask.call) for ask in asks]
+        scores[name] = measures.interval(right)
+    return scores
+
+
+def more(answer: Answerer, data: Path, count: int) -> dict:
+    """Passages against the world, manners, translation of short sentences."""
+    asks = questions.counterfactuals(count=count)
+    f1 = [measures.token_f1(answer(ask), ask.gold, ask.language) for ask in asks]
+    scores = {"counterfactual passages token F1, trained form": measures.interval(f1)}
+    for language in questions.LANGUAGES:
+        asks = questions.manners(data, language, count=2 * count)
+        right = [measures.words(answer(ask))[:1] == measures.words(ask.gold[0]) for ask in asks]
+        scores[f"toxicity accuracy, {language}"] = measures.interval(right)
+    for first, second in (("en", "es"), ("es", "en"), ("en", "pt"), ("pt", "en")):
+        asks = questions.translations(data, first, second, count=count)
+        values = [measures.chrf(answer(ask), ask.gold[0]) for ask in asks]
+        scores[f"translation chrF, {first} to {second}"] = measures.interval(values)
+    return scores
+
+
 def perplexity(model: Path, running: engine.Engine, data: Path) -> dict:
     """Perplexity per byte of unseen text by language, in windows of 512 tokens; from the file's own weights."""
     forward, scores = Forward(model), {}
@@ -168,12 +245,31 @@ def origin(model: Path) -> dict:
     }
 
 
-def print_table(scores: dict) -> None:
+def print_table(scores: dict, before: dict) -> None:
+    """Every score with its interval, and the earlier edition's where it was measured."""
     for name, score in scores.items():
         notes = [f"95 % {score['low']} to {score['high']}, {score['rows']} rows"] if "low" in score else []
         notes += [f"always refusing: {score['always refusing']}"] if "always refusing" in score else []
         notes += [f"{score['bytes']} bytes"] if "bytes" in score else []
-        print(f"{name:<46} {score['value']:>7}   {'; '.join(notes)}")
+        earlier = before.get(name, {}).get("value", "")
+        print(f"{name:<48} {score['value']:>7} {earlier:>7}   {'; '.join(notes)}")
+
+
+def earlier_scores(chosen: argparse.Namespace) -> dict:
+    """The scores to compare with: those named, the first edition's, or the shipped ones for a candidate."""
+    places = [chosen.beside, MODEL_FOLDER / "scores-first.json"]
+    if chosen.model.resolve() != (MODEL_FOLDER / GGUF_NAME).resolve():
+        places.append(MODEL_FOLDER / "scores.json")
+    found = next((place for place in places if place and place.is_file()), None)
+    return json.loads(found.read_text(encoding="utf-8"))["scores"] if found else {}
+
+
+def measure(answer: Answerer, data: Path, count: int) -> dict:
+    """Everything that is asked in words."""
+    scores: dict = {}
+    for part in (reading, summaries, opinions, objects, calls, more):
+        scores |= part(answer, data, count)
+    return scores
 
 
 def main() -> int:
@@ -185,27 +281,29 @@ def main() -> int:
         print(f"scores: {error}", file=sys.stderr)
         return 2
     if not chosen.model.is_file():
-        print(f"scores: there is no {chosen.model}; train it with recipe/run.py --publish", file=sys.stderr)
+        print(f"scores: there is no {chosen.model}; train it with recipe/run.py", file=sys.stderr)
         return 2
     scores: dict = {}
-    with engine.serving(chosen.model) as running:
-        if chosen.endpoint_url:
-            answer = converse_answerer(chosen.endpoint_url, chosen.model_id)
-        else:
-            answer = engine_answerer(running)
-        scores |= reading(answer, data, chosen.count)
-        scores |= summaries(answer, data, chosen.count)
-        scores |= opinions(answer, data, chosen.count)
-        scores |= objects(answer, data, chosen.count)
-        if not chosen.endpoint_url:
+    if chosen.endpoint_url:
+        through = "Converse"
+        scores |= measure(converse_answerer(chosen.endpoint_url, chosen.model_id), data, chosen.count)
+    elif not chosen.engine:
+        through = "Converse"
+        with served(chosen.model) as address:
+            scores |= measure(converse_answerer(address, chosen.model_id), data, chosen.count)
+    if not chosen.endpoint_url:
+        with engine.serving(chosen.model) as running:
+            if chosen.engine:
+                through = "the engine alone"
+                scores |= measure(engine_answerer(running), data, chosen.count)
             scores |= perplexity(chosen.model, running, data)
-    print_table(scores)
+    print_table(scores, earlier_scores(chosen))
     result = origin(chosen.model) | {
-        "through": "Converse" if chosen.endpoint_url else "the engine alone",
+        "through": through,
         "minutes": round((time.monotonic() - started) / 60, 1),
         "scores": scores,
     }
-    out = chosen.out or (None if chosen.endpoint_url else MODEL_FOLDER / "scores.json")
+    out = chosen.out or (None if chosen.endpoint_url else chosen.model.parent / "scores.json")
     if out:
         partial = out.with_name(out.name + ".partial")
         partial.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

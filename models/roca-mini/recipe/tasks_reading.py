@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import corpus
+import numpy as np
 import phrases
 from tasks_made import asked
 
@@ -82,7 +83,34 @@ def grounded(data: Path, dice: random.Random) -> Iterator[dict]:
                 yield ask(language, short, [(row["question"], row["answer"])], dice, title=row["title"])
 
 
-def sentences(data: Path, dice: random.Random, forbidden: frozenset[int]) -> Iterator[dict]:
+def kind_of(answer: str) -> str:
+    """A coarse kind of an answer, so that one can stand for another: year, number, name or words, and how long."""
+    if re.fullmatch(r"\d{4}", answer):
+        return "year"
+    if re.fullmatch(r"[\d.,%]+", answer):
+        return "number"
+    words = answer.split()
+    named = all(word[0].isupper() or len(word) < 4 for word in words)
+    return f"{'name' if named else 'words'} {min(len(words), 3)}"
+
+
+def swapped(data: Path, dice: random.Random) -> Iterator[dict]:
+    """The sets' questions on passages that say something else than the world: another answer of the same kind."""
+    rows = [row for row in training_questions(data) if 1 < len(row["answer"]) < 60]
+    others: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        others.setdefault((row["lang"], kind_of(row["answer"])), []).append(row["answer"])
+    for row in rows:
+        answer = dice.choice(others[row["lang"], kind_of(row["answer"])])
+        if answer in row["context"] or answer in row["question"] or row["answer"] in row["question"]:
+            continue
+        changed = re.sub(rf"(?<!\w){re.escape(row['answer'])}(?!\w)", lambda _, said=answer: said, row["context"])
+        if changed != row["context"]:
+            short = window(changed, answer, dice, most=dice.choice((150, 300, 500)))
+            yield ask(row["lang"], short, [(row["question"], answer)], dice)
+
+
+def sentences(data: Path, dice: random.Random, forbidden: np.ndarray) -> Iterator[dict]:
     """QAMR: questions on single sentences, the easiest form of reading."""
     for row in corpus.training_rows(data, "qamr/qamr.jsonl.gz"):
         answer = row["answers"][0]

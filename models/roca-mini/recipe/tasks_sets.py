@@ -9,7 +9,7 @@ import corpus
 import phrases
 from tasks_made import REPEAT, asked, turn
 
-TATOEBA_ROWS = 12_000
+TATOEBA_ROWS = 40_000
 INTENT_ROWS = 3_000
 UNTOLD = ("True", "False", "dontcare")
 SPEAKERS = (("#Person1#", "#Person2#"), ("A", "B"), ("User", "Assistant"), ("Ana", "Tom"), ("Customer", "Agent"))
@@ -24,19 +24,77 @@ def translation(data: Path, dice: random.Random) -> Iterator[dict]:
     """Short sentences between English and Spanish or Portuguese, asked for in either language."""
     sources = (
         ("parallel-en-es/tatoeba.jsonl.gz", "es", TATOEBA_ROWS, 60),
-        ("parallel-en-pt/opendocs.jsonl.gz", "pt", 3_000, 110),
-        ("parallel-en-pt/gnome-help.jsonl", "pt", 1_500, 110),
-        ("parallel-en-pt/pydocs.jsonl.gz", "pt", 3_000, 90),
-        ("parallel-en-pt/django.jsonl.gz", "pt", 1_000, 90),
+        ("parallel-en-pt/opendocs.jsonl.gz", "pt", 4_000, 120),
+        ("parallel-en-pt/gnome-help.jsonl", "pt", 3_000, 120),
+        ("parallel-en-pt/pydocs.jsonl.gz", "pt", 12_000, 100),
+        ("parallel-en-pt/django.jsonl.gz", "pt", 3_000, 100),
     )
+    tests = corpus.test_sentences(data)
     for path, other, count, longest in sources:
-        rows = [row for row in corpus.training_rows(data, path) if 3 < len(row["en"]) <= longest]
+        rows = [
+            row
+            for row in corpus.training_rows(data, path)
+            if 3 < len(row["en"]) <= longest and tests.isdisjoint((corpus.plain(row["en"]), corpus.plain(row[other])))
+        ]
         for row in dice.sample(rows, min(count, len(rows))):
             first, second = ("en", other) if dice.random() < 0.5 else (other, "en")
             asked_in = dice.choice((first, second))
             wording = dice.choice(phrases.TRANSLATE[asked_in])
             target = phrases.LANGUAGE_NAMES[asked_in][second]
             yield turn(wording.format(target=target, text=row[first]), row[second])
+
+
+def pivot(data: Path, dice: random.Random) -> Iterator[dict]:
+    """Spanish and Portuguese sentences that translate the same English one."""
+    tests = corpus.test_sentences(data)
+    for name in ("pydocs.jsonl.gz", "opendocs.jsonl.gz"):
+        spanish = {row["en"]: row["es"] for row in corpus.training_rows(data, f"parallel-en-es/{name}")}
+        for row in corpus.training_rows(data, f"parallel-en-pt/{name}"):
+            sides = {"es": spanish.get(row["en"], ""), "pt": row["pt"]}
+            if not 3 < len(sides["es"]) <= 160 or any(corpus.plain(side) in tests for side in sides.values()):
+                continue
+            first, second = dice.sample(("es", "pt"), 2)
+            asked_in = dice.choice((first, second))
+            target = phrases.LANGUAGE_NAMES[asked_in][second]
+            yield turn(dice.choice(phrases.TRANSLATE[asked_in]).format(target=target, text=sides[first]), sides[second])
+
+
+MEND = {
+    "en": ("Correct the mistakes: {}", "Fix the spelling:\n{}"),
+    "es": ("Corrige los errores: {}", "Corrige la ortografía:\n{}"),
+    "pt": ("Corrija os erros: {}", "Corrija a ortografia:\n{}"),
+}
+
+
+def spoiled(text: str, dice: random.Random) -> str:
+    """The text with one to three slips of a typist."""
+    words = text.split()
+    for _ in range(dice.randint(1, 3)):
+        place = dice.randrange(len(words))
+        word = words[place]
+        slip, at = dice.randrange(4), dice.randrange(max(1, len(word) - 1))
+        if slip == 0:
+            words[place] = word[:at] + word[at + 1 : at + 2] + word[at : at + 1] + word[at + 2 :]
+        elif slip == 1 and len(word) > 2:
+            words[place] = word[:at] + word[at + 1 :]
+        elif slip == 2:
+            words[place] = f"{word} {word}"
+        else:
+            words[place] = word.lower().translate(str.maketrans("áéíóúãõçñ", "aeiouaocn"))
+    return " ".join(words)
+
+
+def mending(data: Path, dice: random.Random) -> Iterator[dict]:
+    """Sentences with slips, to be put right."""
+    pools = (
+        ("parallel-en-es/tatoeba.jsonl.gz", "en", 6_000),
+        ("parallel-en-es/tatoeba.jsonl.gz", "es", 6_000),
+        ("parallel-en-pt/pydocs.jsonl.gz", "pt", 6_000),
+    )
+    for path, language, count in pools:
+        lines = [row[language] for row in corpus.training_rows(data, path) if 15 < len(row[language]) < 90]
+        for line in dice.sample(lines, min(count, len(lines))):
+            yield turn(dice.choice(MEND[language]).format(spoiled(line, dice)), line)
 
 
 REPEATS = 12_000

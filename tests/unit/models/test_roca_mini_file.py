@@ -58,7 +58,10 @@ def test_the_card_says_what_was_measured():
 
 def test_the_card_credits_every_source():
     card, corpus = (FOLDER / "card.md").read_text(), load("corpus")
+    edition = 1 if "First edition" in card else 2
     for source in corpus.SOURCES:
+        if source.since > edition:
+            continue
         assert source.path.split(".")[0] in card
         assert source.credit in card
 
