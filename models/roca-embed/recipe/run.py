@@ -36,8 +36,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("work", type=Path)
     parser.add_argument("--pieces", type=int, default=PIECES)
     parser.add_argument("--rank", type=int, default=256)
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--rate", type=float, default=4e-3)
+    parser.add_argument("--steps", type=int, default=1600)
+    parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--name", default="final", help="of this training, below WORK")
     parser.add_argument("--teacher-seconds", type=float, default=1e9, help="ask no longer than this")
     parser.add_argument("--only-teacher", action="store_true")
@@ -65,7 +65,6 @@ def main() -> None:
         given.pieces, given.rank, given.steps, given.name = 2000, 32, 60, "smoke"
     folder = given.work / given.name
     folder.mkdir(parents=True, exist_ok=True)
-    begun = time.monotonic()
     corpus = read(given, folder)
     tokenizer = vocabulary.learn(corpus, given.pieces, folder / "tokenizer.json", seed=SEED)
     vocabulary.add_words(corpus, tokenizer)
@@ -79,7 +78,7 @@ def main() -> None:
     import training  # torch: a run that only asks the teacher does without
 
     facts = training.make(corpus, tokenizer, taught, folder, given, seed=SEED)
-    facts |= {"seconds": round(time.monotonic() - begun), "data_sha256": data.hashes(given.data)}
+    facts |= {"cpu_minutes": round(time.process_time() / 60, 1), "data_sha256": data.hashes(given.data)}
     facts |= {"licences": data.SETS}
     facts |= {"sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in SERVED}}
     (folder / "figures.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
