@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from rocamadre.api.anthropic.requests import read_generation, read_json
 from rocamadre.api.anthropic.streams import stream_reply
+from rocamadre.api.bedrock_runtime.native_guards import read_headers
 from rocamadre.api.http import HttpRequest, Reply, json_reply, route
 from rocamadre.api.inference.counting import count_ahead
 from rocamadre.api.inference.generation import begin, count_input, resolve_model, whole_input
@@ -24,16 +25,20 @@ async def messages(ctx: Context, request: HttpRequest) -> Reply:
     body = read_json(request, MESSAGES_BODY)
     resolved = resolve_model(ctx, body["model"])
     asked = await read_generation(body, request.body)
+    _, guard = read_headers(request.headers, {}, stream=bool(body.get("stream")))
     head = {"id": f"msg_{uuid4().hex}", "model": model_name(resolved.base_id)}
     ttl_s = cache_ttl_s(body)
     if body.get("stream"):
         counted = await count_ahead(ctx, resolved, asked)
-        generation = await begin(ctx, resolved, asked)
-        return stream_reply(ctx, generation, MessageChunks(head, counted, ttl_s=ttl_s))
-    generation = await begin(ctx, resolved, asked)
+        generation = await begin(ctx, resolved, asked, guard.wish)
+        if generation.guard is not None and generation.guard.blocked:
+            counted = 0  # No model reads it.
+        return stream_reply(ctx, generation, MessageChunks(head, counted, ttl_s=ttl_s), guard)
+    generation = await begin(ctx, resolved, asked, guard.wish)
     answer, _ = await generation.collect()
     answer = Answer(answer.blocks, whole_input(answer.finish, asked))
-    return json_reply(write_message(answer, head, ttl_s=ttl_s), headers={"request-id": ctx.request_id})
+    said = {**write_message(answer, head, ttl_s=ttl_s), **guard.outcome(generation)}
+    return json_reply(said, headers={"request-id": ctx.request_id})
 
 
 @route("POST", "/anthropic/v1/messages/count_tokens", "/v1/messages/count_tokens", dialect="anthropic")

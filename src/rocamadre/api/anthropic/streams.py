@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 import msgspec
 
 from rocamadre.api.anthropic.errors import error_object
+from rocamadre.api.bedrock_runtime.native_guards import NONE, NativeGuard
 from rocamadre.api.http import Reply
 from rocamadre.api.inference.generation import Generation, Stream, whole_input
 from rocamadre.core.context import Context
@@ -31,29 +32,32 @@ def sse(value: Json) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (value["type"].encode(), msgspec.json.encode(value))
 
 
-def stream_reply(ctx: Context, generation: Generation, write: MessageChunks) -> Reply:
+def stream_reply(ctx: Context, generation: Generation, write: MessageChunks, guard: NativeGuard = NONE) -> Reply:
     """A stream of Anthropic's events; an error in its middle is sent as one, and ends it.
 
     Args:
         ctx: The request's.
         generation: One that has begun; ended with the stream, or when the client leaves.
         write: Makes the events.
+        guard: What is asked of guardrails; the last event says what they did.
     """
     headers = {
         "content-type": "text/event-stream; charset=utf-8",
         "cache-control": "no-cache",
         "request-id": ctx.request_id,
     }
-    pieces = _guarded(ctx, _pieces(generation, write))
+    pieces = _guarded(ctx, _pieces(generation, write, guard))
     return Reply(200, headers, Stream(pieces, generation.close))
 
 
-async def _pieces(generation: Generation, write: MessageChunks) -> AsyncGenerator[bytes, None]:
+async def _pieces(generation: Generation, write: MessageChunks, guard: NativeGuard) -> AsyncGenerator[bytes, None]:
     encode = msgspec.json.encode
     event: Event | None = generation.first
     assert event is not None
     begin, *more = write(_counted(generation, event))
     yield sse(begin) + _PING
+    if type(event) is Finish and more:
+        more[-1] = {**more[-1], **guard.outcome(generation)}
     for each in more:
         yield sse(each)
     async for event in generation.rest:
@@ -61,7 +65,10 @@ async def _pieces(generation: Generation, write: MessageChunks) -> AsyncGenerato
             # All but a few events of a stream end here.
             yield _DELTA % (place, encode(event.text))
         else:
-            for each in write(_counted(generation, event)):
+            events = write(_counted(generation, event))
+            if type(event) is Finish:
+                events[-1] = {**events[-1], **guard.outcome(generation)}
+            for each in events:
                 yield sse(each)
     if type(event) is not Finish:
         raise ModelFailure("the model's answer broke off")

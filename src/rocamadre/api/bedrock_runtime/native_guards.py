@@ -68,14 +68,19 @@ class NativeGuard:
                 changed["prompt_ids"] = ()
         return replace(request, **changed)
 
-    def outcome(self, generation: Generation) -> Json:
-        """What the answer says of guardrails; nothing where there were none. Call it when the answer is complete."""
-        guard = generation.guard
-        if guard is None:
+    def outcome(self, *generations: Generation) -> Json:
+        """What the answer says of guardrails; nothing where there were none. Call it when the answer is complete.
+
+        Args:
+            generations: One, or those of several choices; the trace is that of the first that was intervened in.
+        """
+        guards = [each.guard for each in generations if each.guard is not None]
+        if not guards:
             return {}
-        said: Json = {ACTION: "INTERVENED" if guard.intervened else "NONE"}
+        telling = next((guard for guard in guards if guard.intervened), guards[0])
+        said: Json = {ACTION: "INTERVENED" if telling.intervened else "NONE"}
         if self.trace != "DISABLED":
-            said[TRACE] = {"guardrail": guard.native_trace(full=self.trace == "ENABLED_FULL")}
+            said[TRACE] = {"guardrail": telling.native_trace(full=self.trace == "ENABLED_FULL")}
         return said
 
 

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Engine as SqlEngine
 
 from rocamadre.api.inference.generation import begin
+from rocamadre.api.inference.guarding import GuardWish
 from rocamadre.api.openai.requests import model_of
 from rocamadre.api.openai.response_events import Json, Writer, encode_event
 from rocamadre.api.openai.streams import open_events
@@ -24,6 +25,9 @@ from rocamadre.responses import operations
 from rocamadre.responses.types import Response
 
 logger = logging.getLogger(__name__)
+
+_IN_STEP = GuardWish(mode="sync")
+"""What the account enforces, while the answer is written."""
 
 AT_ONCE = 32
 """Responses that run at a time; more wait, queued."""
@@ -168,7 +172,7 @@ async def _work(ctx: Context, run: Run, work: Work, writer: Writer) -> list[Json
     renewing = asyncio.create_task(_renew(ctx, work.response.id, asyncio.current_task()))
     try:
         async with asyncio.timeout(timeout_s):
-            events = await open_events([partial(begin, ctx, work.resolved, work.request)])
+            events = await open_events([partial(begin, ctx, work.resolved, work.request, _IN_STEP)])
             writer.body["model"] = model_of(ctx, work.resolved)
             try:
                 async for _, event in events:

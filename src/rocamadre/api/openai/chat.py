@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,8 +10,9 @@ from uuid import uuid4
 
 import msgspec
 
+from rocamadre.api.bedrock_runtime.native_guards import CONFIG, read_headers
 from rocamadre.api.http import HttpRequest, Reply, json_reply, route
-from rocamadre.api.inference.generation import begin, resolve_model
+from rocamadre.api.inference.generation import Generation, begin, resolve_model
 from rocamadre.api.inference.tiers import settle_service
 from rocamadre.api.openai.chat_messages import read_messages
 from rocamadre.api.openai.fields import Fields, read_fields
@@ -59,6 +60,7 @@ _LATER = {
 _KNOWN = SHARED | frozenset(
     {
         *_LATER,
+        CONFIG,
         "function_call",
         "functions",
         "max_completion_tokens",
@@ -83,22 +85,30 @@ _KNOWN = SHARED | frozenset(
 @route("POST", "/v1/chat/completions", "/openai/v1/chat/completions", dialect="openai")
 async def chat_completions(ctx: Context, request: HttpRequest) -> Reply:
     """Answer a conversation."""
-    fields = read_fields(request)
+    fields = read_fields(request, guarded=True)
     model = fields.required("model")
     if not isinstance(model, str):
         raise fields.wrong_type("model", "a string")
     delivery = read_delivery(fields)
-    asked = await read_aside(request, partial(_read, fields))
+    _, guard = read_headers(request.headers, fields.only_of(CONFIG), stream=delivery.stream)
+    asked = guard.mark(await read_aside(request, partial(_read, fields)))
     tier = read_service_tier(fields)
     settle_service(ctx, tier=tier, latency=None)
     resolved = resolve_model(ctx, model)
     head: dict[str, Any] = {"id": f"chatcmpl-{uuid4().hex}", "created": int(ctx.platform.clock.now().timestamp())}
     if tier:
         head["service_tier"] = tier
-    starts = [partial(begin, ctx, resolved, each) for each in _choices(asked, delivery.choices)]
+    begun: list[Generation] = []
+
+    async def start(each: GenerationRequest) -> Generation:
+        begun.append(await begin(ctx, resolved, each, guard.wish))
+        return begun[-1]
+
+    starts = [partial(start, each) for each in _choices(asked, delivery.choices)]
     if delivery.stream:
         events = await open_events(starts)
-        chunks = _Chunks({**head, "model": model_of(ctx, resolved)}, delivery, logprobs=asked.logprobs is not None)
+        shown = {**head, "model": model_of(ctx, resolved)}
+        chunks = _Chunks(shown, delivery, logprobs=asked.logprobs is not None, told=lambda: guard.outcome(*begun))
         return sse_reply(ctx, _pieces(events, chunks, delivery.choices), events.close)
     answers = await collect_all(starts)
     return json_reply(
@@ -108,6 +118,7 @@ async def chat_completions(ctx: Context, request: HttpRequest) -> Reply:
             "model": model_of(ctx, resolved),
             "choices": [_choice(place, answer, asked.logprobs is not None) for place, answer in enumerate(answers)],
             "usage": write_usage(add_usage([answer.finish.usage for answer in answers])),
+            **guard.outcome(*begun),
         }
     )
 
@@ -196,8 +207,11 @@ def write_logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
 class _Chunks:
     """Writes one stream's chunks. What all share is encoded once."""
 
-    def __init__(self, head: dict[str, Any], delivery: Delivery, *, logprobs: bool) -> None:
+    def __init__(
+        self, head: dict[str, Any], delivery: Delivery, *, logprobs: bool, told: Callable[[], dict[str, Any]]
+    ) -> None:
         self._head = {**head, "object": "chat.completion.chunk"}
+        self._told = told
         self._logprobs = logprobs
         self.include_usage = delivery.include_usage
         empty = msgspec.json.encode({**self._head, "choices": []})
@@ -221,6 +235,15 @@ class _Chunks:
         """Any other delta."""
         choice = {"index": place, "delta": delta, "logprobs": None, "finish_reason": reason}
         return self._before + msgspec.json.encode(choice) + self._after
+
+    def end(self, place: int, reason: str, *, last: bool) -> bytes:
+        """The end of a choice; with the last, what guardrails did."""
+        told = self._told() if last else {}
+        if not told:
+            return self.other(place, {}, reason)
+        choice = {"index": place, "delta": {}, "logprobs": None, "finish_reason": reason}
+        usage = {"usage": None} if self.include_usage else {}
+        return sse({**self._head, "choices": [choice], **usage, **told})
 
     def usage(self, usage: Usage) -> bytes:
         """The last chunk, without choices."""
@@ -258,6 +281,6 @@ async def _pieces(events: Events, chunks: _Chunks, choices: int) -> AsyncGenerat
             yield chunks.other(place, {"reasoning_content": event.text})
         elif isinstance(event, Finish):
             usages.append(event.usage)
-            yield chunks.other(place, {}, finish_reason(event))
+            yield chunks.end(place, finish_reason(event), last=len(usages) == choices)
     if chunks.include_usage:
         yield chunks.usage(add_usage(usages))

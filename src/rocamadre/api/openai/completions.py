@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from rocamadre.api.bedrock_runtime.native_guards import read_headers
 from rocamadre.api.http import HttpRequest, Reply, json_reply, route
 from rocamadre.api.inference.generation import begin, resolve_model
 from rocamadre.api.openai.errors import BadParameter
@@ -36,7 +37,7 @@ _KNOWN = SHARED | frozenset({"prompt", "best_of", "echo", "suffix"})
 @route("POST", "/v1/completions", "/openai/v1/completions", dialect="openai")
 async def completions(ctx: Context, request: HttpRequest) -> Reply:
     """Continue one or more prompts."""
-    fields = read_fields(request)
+    fields = read_fields(request, guarded=True)
     fields.only(_KNOWN)
     fields.refuse({"suffix": "completion before a suffix"})
     model = fields.required("model")
@@ -53,7 +54,8 @@ async def completions(ctx: Context, request: HttpRequest) -> Reply:
         for prompt in prompts
         for choice in range(delivery.choices)
     ]
-    starts = [partial(begin, ctx, resolved, each) for each in wanted]
+    _, guard = read_headers(request.headers, {}, stream=delivery.stream)
+    starts = [partial(begin, ctx, resolved, each, guard.wish) for each in wanted]
     head = {
         "id": f"cmpl-{uuid4().hex}",
         "object": "text_completion",

@@ -46,6 +46,10 @@ class Fields:
         """A value as it stands."""
         return self._values.get(name)
 
+    def only_of(self, *names: str) -> dict[str, Any]:
+        """The values of these names that are there."""
+        return {name: self._values[name] for name in names if name in self}
+
     def required(self, name: str) -> Any:
         """A value that must be there.
 
@@ -241,15 +245,19 @@ def check_levels(value: Any) -> None:
     )
 
 
-def read_fields(request: HttpRequest) -> Fields:
+def read_fields(request: HttpRequest, *, guarded: bool = False) -> Fields:
     """The body's parameters.
+
+    Args:
+        request: The request.
+        guarded: Whether its headers may name a guardrail.
 
     Raises:
         BadParameter: it is no JSON object, or a header asks for what is not here.
     """
     for name in _GUARDRAILS:
-        if name in request.headers:
-            raise BadParameter(f"The header {name}: Rocamadre does not have guardrails yet; leave it out.", param=None)
+        if name in request.headers and not guarded:
+            raise BadParameter(f"The header {name}: guardrails do not apply here; leave it out.", param=None)
     try:
         body = request.json()
     except InvalidRequest as error:

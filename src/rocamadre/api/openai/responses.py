@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
+from rocamadre.api.bedrock_runtime.native_guards import read_headers
 from rocamadre.api.http import HttpRequest, Reply, json_reply, route
 from rocamadre.api.inference.generation import begin, count_input, resolve_model
 from rocamadre.api.inference.tiers import settle_service
@@ -47,12 +48,19 @@ class _Asked:
 @route("POST", "/v1/responses", "/openai/v1/responses", dialect="openai")
 async def create_response(ctx: Context, request: HttpRequest) -> Reply:
     """Answer, now or in the background."""
-    fields = read_fields(request)
+    fields = read_fields(request, guarded=True)
     wish = await read_aside(request, partial(read_wish, fields))
+    _, guard = read_headers(request.headers, {}, stream=wish.stream)
+    if wish.background and guard.wish.identifier:
+        raise BadParameter(
+            "A guardrail named in a header ends with its request; what runs in the background goes through those that "
+            "the account enforces. Leave the header or 'background' out.",
+            param="background",
+        )
     asked = await _prepare(ctx, wish, new_id("resp"), int(ctx.platform.clock.now().timestamp()))
     if asked.wish.background:
         return await _create_in_background(ctx, asked, request.json())
-    events = await open_events([partial(begin, ctx, asked.resolved, asked.request)])
+    events = await open_events([partial(begin, ctx, asked.resolved, asked.request, guard.wish)])
     asked.body["model"] = model_of(ctx, asked.resolved)
     writer = _writer(ctx, asked)
     if asked.wish.stream:

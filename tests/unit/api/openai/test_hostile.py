@@ -176,12 +176,21 @@ def test_damaged_text(server, path, body):
         checked(send(server, "POST", path, bytes(damaged)), bytes(damaged))
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/openai/v1/responses", "/openai/v1/completions"])
-def test_guardrails_are_refused_not_ignored(server, path):
-    headers = {"X-Amzn-Bedrock-GuardrailIdentifier": "gr-1", "X-Amzn-Bedrock-GuardrailVersion": "1"}
-    answer = server.send(WireRequest("POST", path.encode(), b"", headers, b"{}"))
-    assert checked(answer, path) == 400
-    assert "guardrail" in json.loads(answer.body)["error"]["message"]
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}]}),
+        ("/openai/v1/responses", {"input": "x"}),
+        ("/openai/v1/completions", {"prompt": "x"}),
+        ("/v1/embeddings", {"input": "x"}),
+    ],
+)
+@pytest.mark.parametrize("name", ["gr-1", "nosuch"])
+def test_guardrails_that_cannot_apply_are_refused_not_ignored(server, path, body, name):
+    headers = {"X-Amzn-Bedrock-GuardrailIdentifier": name, "X-Amzn-Bedrock-GuardrailVersion": "1"}
+    answer = server.send(WireRequest("POST", path.encode(), b"", headers, msgspec.json.encode({"model": FAKE, **body})))
+    assert checked(answer, path) in (400, 404)
+    assert "guardrail" in json.loads(answer.body)["error"]["message"].lower()
 
 
 def test_what_bodies_begin_as_works(server):
