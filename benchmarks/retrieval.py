@@ -128,10 +128,20 @@ class Platform:
         return self.found(base, text, limit=25, rerankingConfiguration=wanted)
 
 
-def quality(platform: Platform, half: str) -> dict[str, Any]:
-    """Every row on every set, and ours against the best other."""
+def quality(platform: Platform, half: str, kept: Path | None) -> dict[str, Any]:
+    """Every row on every set, and ours against the best other.
+
+    Args:
+        platform: Where the knowledge bases are.
+        half: Which questions.
+        kept: Folder of the sets' figures; those that are there are not measured again. None measures all.
+    """
     figures: dict[str, Any] = {}
     for name in SETS:
+        known = kept / f"{half}-{name}.json" if kept else None
+        if known and known.exists():
+            figures[name] = json.loads(known.read_text())
+            continue
         judged = load(name)
         base = platform.filled(name, judged.documents)
         questions = judged.half(half)
@@ -154,6 +164,8 @@ def quality(platform: Platform, half: str) -> dict[str, Any]:
             "aim": AIMS[name],
         }
         print(name, json.dumps(figures[name], indent=1), flush=True)
+        if known:
+            known.write_text(json.dumps(figures[name]))
     ours = [each["ndcg@10"][OURS] for each in figures.values()]
     others = [each["ndcg@10"][each["best_other"]] for each in figures.values()]
     return {
@@ -283,6 +295,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=ROOT / ".roca" / "models", help="with the prepared MiniLM")
     parser.add_argument("--half", choices=("test", "development"), default="test")
     parser.add_argument("--only", choices=("quality", "languages"))
+    parser.add_argument("--resume", action="store_true", help="go on with a run that broke off, keeping its figures")
     parser.add_argument("--core", type=int, help="pin the server to it")
     options = parser.parse_args()
     data_folder()
@@ -294,7 +307,7 @@ def main() -> None:
     with server(home=options.home, core=options.core, settings={"ENGINES__THREADS": "1"}) as (address, _, _):
         platform = Platform(address)
         if options.only != "languages":
-            figures |= quality(platform, options.half)
+            figures |= quality(platform, options.half, options.home if options.resume else None)
         if options.only != "quality":
             figures["languages"] = languages(platform)
     if options.half == "test" and not options.only:

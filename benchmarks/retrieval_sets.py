@@ -70,13 +70,14 @@ def rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
 
 
 def load(name: str) -> JudgedSet:
-    """Read a set; a document's title, where it has one, is its first paragraph."""
+    """Read a set; a document's title, where it has one, is its first paragraph. One without text is left out."""
     folder = data_folder() / name
     documents = {row["doc"]: f"{row['title']}\n\n{row['text']}".strip() for row in rows(folder, "documents")}
     grades: dict[str, dict[str, float]] = {}
     for row in rows(folder, "judgements"):
         if row["grade"] > 0 and row["doc"] in documents:
             grades.setdefault(row["query"], {})[row["doc"]] = float(row["grade"])
+    documents = {key: text for key, text in documents.items() if text}
     title = {} if name in HALVED else _titles()
     questions = []
     for row in rows(folder, "queries"):
