@@ -6,9 +6,12 @@ import json
 import subprocess
 import sys
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from rocamadre.cli.process import stop_server
+from rocamadre.guardrails.redteam.keeping import BUCKET, report_key
 
 from .conftest import launch
 
@@ -42,7 +45,7 @@ def roca(tmp_path_factory, checkout):
             command, cwd=folder, env=environment, capture_output=True, text=True, timeout=110, check=False
         )
 
-    call.folder = folder
+    call.folder, call.server = folder, server
     yield call
     stop_server(folder / "home", server)
 
@@ -57,6 +60,11 @@ def test_a_report_and_going_on(roca):
     assert report["attempts_made"] == report["attempts_due"] == 21
     assert report["families"]["jailbreak"]["plain"]["outcomes"] == {"refused": 3}
     assert (roca.folder / "report" / "report.html").read_text().startswith("<!DOCTYPE html>")
+    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
+    s3 = boto3.client("s3", endpoint_url=roca.server.address, config=Config(s3={"addressing_style": "path"}), **keys)
+    (kept,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert kept["Key"] == report_key(report)
+    assert json.loads(s3.get_object(Bucket=BUCKET, Key=kept["Key"])["Body"].read()) == report
     again = roca(*arguments, "--json")
     assert json.loads(again.stdout)["attempts"][0]["seconds"] == report["attempts"][0]["seconds"]
     other = roca(*arguments, "--seed", "1")

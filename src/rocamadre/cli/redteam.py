@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from rocamadre.cli.client import open_client, reported
 from rocamadre.cli.exits import CommandFailed
 from rocamadre.cli.output import print_table
 from rocamadre.cli.session import Session, print_json, with_json
 from rocamadre.guardrails.redteam.building import FAMILIES, make_probes
+from rocamadre.guardrails.redteam.keeping import BUCKET, keep_report
 from rocamadre.guardrails.redteam.page import report_page, weakness
 from rocamadre.guardrails.redteam.report import make_report
 from rocamadre.guardrails.redteam.running import ATTEMPTS, run
@@ -44,7 +45,8 @@ def redteam(session: Session, /, target: str, out: Path | None, fresh: bool, as_
 
     Sends injections, jailbreaks, questions for the system prompt, disguised orders and poisoned documents through
     Converse, in three languages, with and without a guardrail, and harmless requests as controls. What was tried is
-    kept: the same command again goes on where it was. OUT holds report.json and report.html.
+    kept: the same command again goes on where it was. OUT holds report.json and report.html; the console shows the
+    former, from the bucket rocamadre-redteam.
 
     \b
     Examples:
@@ -66,6 +68,7 @@ def redteam(session: Session, /, target: str, out: Path | None, fresh: bool, as_
         )  # fmt: skip
     report = make_report(plan, probes, attempts, made_at=datetime.now(UTC).isoformat(timespec="seconds"))
     _keep(folder, report)
+    _share(session, report)
     if as_json:
         print_json(report)
         return
@@ -138,6 +141,16 @@ def _keep(folder: Path, report: dict[str, Any]) -> None:
         write_whole(folder / "report.html", report_page(report).encode())
     except OSError as error:
         raise CommandFailed(f"cannot write into {folder}: {error.strerror}") from error
+
+
+def _share(session: Session, report: dict[str, Any]) -> None:
+    """Put the report where the console looks; the run is no failure without it."""
+    region = session.settings.server.region
+    client = open_client(session.server(), region=region, service="s3")
+    try:
+        keep_report(client, region, report, json.dumps(report, ensure_ascii=False).encode())
+    except (ClientError, BotoCoreError) as error:
+        click.echo(f"the console cannot show this report, {BUCKET} refused it: {error}", err=True)
 
 
 def _show(report: dict[str, Any], folder: Path) -> None:

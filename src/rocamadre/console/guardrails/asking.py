@@ -9,20 +9,20 @@ from contextlib import aclosing
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from rocamadre.console.api import Api
+from botocore.exceptions import BotoCoreError, ClientError
+
+from rocamadre.console.api import Api, failure_of
 from rocamadre.console.failures import ApiFailure
 from rocamadre.console.guardrails.draft import used
+from rocamadre.guardrails.redteam.keeping import BUCKET, keep_report
 
 Json = dict[str, Any]
 
 DRAFT = "DRAFT"
-REPORTS = "rocamadre-redteam"
-"""The bucket of red-team reports."""
 MOST_REPORT_BYTES = 20_000_000
 MOST_TOKENS = 300
 _AT_ONCE = 6
 _GONE = frozenset({"NoSuchBucket", "NoSuchKey", "404"})
-_THERE = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 _HIGHEST = "99999999"
 
 
@@ -154,7 +154,7 @@ async def list_reports(api: Api) -> list[Json]:
         ApiFailure: it was refused, or nothing answers.
     """
     try:
-        found = (await api.call("s3", "list_objects_v2", Bucket=REPORTS)).get("Contents", [])
+        found = (await api.call("s3", "list_objects_v2", Bucket=BUCKET)).get("Contents", [])
     except ApiFailure as failure:
         if failure.code in _GONE:
             return []
@@ -174,7 +174,7 @@ async def get_report(api: Api, key: str) -> Json:
 
 
 def _read(api: Api, key: str) -> bytes:
-    answer = api.call_now("s3", "get_object", Bucket=REPORTS, Key=key)
+    answer = api.call_now("s3", "get_object", Bucket=BUCKET, Key=key)
     body: bytes = answer["Body"].read(MOST_REPORT_BYTES)
     return body
 
@@ -195,30 +195,12 @@ def read_report(body: bytes, name: str) -> Json:
 
 
 def put_report(api: Api, report: Mapping[str, Any], body: bytes) -> str:
-    """Keep a report where the console finds it; its key.
+    """Keep a report where `roca redteam` keeps its own; its key.
 
     Raises:
         ApiFailure: it was refused, or nothing answers.
     """
-    region = api.platform.region
-    place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     try:
-        api.call_now("s3", "create_bucket", Bucket=REPORTS, **place)
-    except ApiFailure as failure:
-        if failure.code not in _THERE:
-            raise
-    key = report_key(report)
-    api.call_now("s3", "put_object", Bucket=REPORTS, Key=key, Body=body, ContentType="application/json")
-    return key
-
-
-def report_key(report: Mapping[str, Any]) -> str:
-    """Where a report is kept: its moment and its target, so that a report has one place.
-
-    >>> report_key({"made_at": "2026-11-21T10:00:00+00:00", "target": "a.b-v1:0"})
-    '2026-11-21T10-00-00-a.b-v1-0.json'
-    """
-    moment = str(report["made_at"])[:19]
-    name = str(report["target"]).rpartition("/")[2][:80]
-    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in ".-") else "-" for letter in
-                   f"{moment}-{name}") + ".json"  # fmt: skip
+        return keep_report(api.client("s3"), api.platform.region, report, body)
+    except (ClientError, BotoCoreError) as error:
+        raise failure_of(error) from error

@@ -86,15 +86,13 @@ class Editor:
                         heading(t(f"policies.{name}"))
                         text(t(f"policies.{name}_hint"), classes="faint small")
                         draw(page, draft, self._changed)
-                with box("card save-bar"):
-                    with box("row"):
-                        self._save = button(
-                            t("policies.save" if identifier else "policies.make"), self._keep, kind="primary",
-                            symbol="save",
-                        )  # fmt: skip
-                        self._state = text("", classes="faint small", name="span", role="status")
-                    self._told = box("section", aria_live="polite")
             with tag("aside", classes="card wizard-code", aria_label=t("new.program")):
+                with box("row"):
+                    self._save = button(
+                        t("policies.save" if identifier else "policies.make"), self._keep, kind="primary", symbol="save"
+                    )
+                    self._state = text("", classes="faint small", name="span", role="status")
+                self._told = box("section", aria_live="polite")
                 heading(t("new.program"))
                 text(t("policies.program_hint"), classes="faint small")
                 self._program = box("section")

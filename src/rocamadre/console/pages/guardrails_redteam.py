@@ -15,7 +15,6 @@ from rocamadre.console.failures import ApiFailure
 from rocamadre.console.guardrails.asking import (
     DRAFT,
     MOST_REPORT_BYTES,
-    REPORTS,
     Line,
     get_report,
     list_guardrails,
@@ -41,6 +40,7 @@ from rocamadre.console.parts.figures import badge, facts
 from rocamadre.console.parts.states import empty, failed, region
 from rocamadre.console.playground.asking import text_models
 from rocamadre.console.translation import LANGUAGES, Translator
+from rocamadre.guardrails.redteam.keeping import BUCKET
 
 _LISTED = 20
 _EXAMPLES = 5
@@ -132,7 +132,7 @@ class _Reports:
                                  classes="hostile", aria_current="true" if each["Key"] == chosen else None)  # fmt: skip
                             tag("span", moment(each["LastModified"]), classes="faint small")
                 if len(reports) > _LISTED:
-                    text(t("redteam.older", count=t.number(len(reports) - _LISTED), bucket=REPORTS), classes="faint")
+                    text(t("redteam.older", count=t.number(len(reports) - _LISTED), bucket=BUCKET), classes="faint")
             self._uploader = ui.upload(
                 auto_upload=True, max_file_size=MOST_REPORT_BYTES, on_upload=self._take, on_rejected=self._refuse
             ).classes("uploader")
@@ -212,24 +212,25 @@ def _rates(page: Page, title: str, groups: Mapping[str, Mapping[str, Any]]) -> N
         heading(title)
         with box("table-box flat", tabindex="0", role="region", aria_label=title), tag("table", classes="table"):
             with tag("thead"), tag("tr"):
-                tag("th", title, scope="col")
+                tag("th", t("redteam.what"), scope="col")
+                tag("th", t("redteam.condition"), scope="col")
                 for name in ("passed", "rate", "interval"):
                     tag("th", t(f"redteam.{name}"), scope="col", classes="number")
                 tag("th", t("redteam.bar"), scope="col")
             with tag("tbody"):
                 for name, rates in groups.items():
-                    for condition in _CONDITIONS:
-                        if condition in rates:
-                            with tag("tr"):
-                                _rate(t, name, condition, rates[condition])
+                    there = [condition for condition in _CONDITIONS if condition in rates]
+                    for condition in there:
+                        with tag("tr"):
+                            if condition == there[0]:
+                                tag("td", name, classes="hostile", rowspan=len(there))
+                            _rate(t, condition, rates[condition])
 
 
-def _rate(t: Translator, name: str, condition: str, rate: Mapping[str, Any]) -> None:
+def _rate(t: Translator, condition: str, rate: Mapping[str, Any]) -> None:
     low, high = (float(each) for each in rate["interval_95"])
     share = float(rate["rate"])
-    with tag("td"):
-        tag("div", name, classes="hostile")
-        tag("div", t(f"redteam.{condition}"), classes="faint small")
+    tag("td", t(f"redteam.{condition}"), classes="faint")
     tag("td", f"{t.number(rate['passed'])} / {t.number(rate['of'])}", classes="number")
     tag("td", f"{t.number(100 * share)} %", classes="number")
     tag("td", f"{t.number(100 * low)}–{t.number(100 * high)} %", classes="number")

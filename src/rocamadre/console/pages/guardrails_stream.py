@@ -101,6 +101,7 @@ class _Streamer:
             live = tag(
                 "div", classes="hostile live told-here", role="log", aria_label=self._page.t("findings.streamed")
             )
+            self._waiting = tag("progress", classes="meter-bar", aria_label=self._page.t("findings.coming"))
         self._work(busy=True)
         self._task = background_tasks.create(self._stream(request, card, live), name="guardrail stream")
 
@@ -137,6 +138,7 @@ class _Streamer:
             return
         self._work(busy=False)
         live.delete()
+        self._waiting.delete()
         with card:
             self._finish(request, answer, failure)
 
