@@ -15,6 +15,7 @@ from rocamadre.cli.kb_api import FILES, ROLE, KnowledgeApi, bucket_name, read_js
 from rocamadre.cli.kb_eval import evaluate
 from rocamadre.cli.kb_view import (
     job_line,
+    listed,
     show_answer,
     show_base,
     show_bases,
@@ -225,7 +226,7 @@ def query(session: Session, /, name: str, question: str, explain: bool, as_json:
         print_json({"results": results, "trace": trace} if trace else results)
         return
     if trace:
-        show_trace(trace)
+        show_trace(trace, {chunk: api.page(base["id"], "chunks", chunk)["text"] for chunk in listed(trace)})
     show_results(results)
 
 

@@ -146,32 +146,40 @@ def show_answer(answer: Mapping[str, Any]) -> None:
             click.echo(f"    {_shortened(reference['content'].get('text', ''), _WIDTH * 2)}")
 
 
-def show_trace(trace: Mapping[str, Any]) -> None:
-    """Print a search stage by stage: what each found, moved and dropped, with scores."""
-    texts = {each["chunk"]: each for each in trace["results"]} | {each["matched"]: each for each in trace["results"]}
+def show_trace(trace: Mapping[str, Any], texts: Mapping[str, str]) -> None:
+    """Print a search stage by stage: what each found, moved and dropped, with scores.
+
+    Args:
+        trace: As the server tells it.
+        texts: Of the chunks that `listed` names.
+    """
+    known = {each["chunk"]: each["text"] for each in trace["results"]}
+    texts = {**texts, **{each["matched"]: each["text"] for each in trace["results"]}, **known}
     for number, stage in enumerate(trace["stages"], 1):
         title = click.style(f"{number}. {stage['stage']}", bold=True)
         click.echo(f"\n{title}  {stage['milliseconds']:.1f} ms{_facts(stage)}")
-        rows = [("found", "", each["chunk"], each["score"], "") for each in stage["found"][:_MOST_LISTED]]
-        rows += [
-            ("moved", f"{each['from']} → {each['to']}", each["chunk"], each["score"], "")
-            for each in stage["moved"][:_MOST_LISTED]
-        ]
-        rows += [
-            ("dropped", "", each["chunk"], each["score"], each["reason"]) for each in stage["dropped"][:_MOST_LISTED]
-        ]
-        if not rows:
-            rows = [
-                (f"{place}.", "", each["chunk"], each["score"], "")
-                for place, each in enumerate(stage["ranking"][:_MOST_LISTED], 1)
-            ]
-        for word, move, chunk, score, reason in rows:
-            text = _shortened(texts[chunk]["text"], 48) if chunk in texts else ""
-            click.echo(f"   {word.ljust(8)}{move.ljust(9)}{chunk[:12]}  {score:8.4f}  {reason or text}")
+        for word, move, each in _lines(stage):
+            said = "  ".join(filter(None, (each.get("reason"), _shortened(texts.get(each["chunk"], ""), 48))))
+            click.echo(f"   {word.ljust(8)}{move.ljust(9)}{each['chunk'][:12]}  {each['score']:8.4f}  {said}")
         for name in ("found", "moved", "dropped"):
             if len(stage[name]) > _MOST_LISTED:
                 click.echo(click.style(f"   and {len(stage[name]) - _MOST_LISTED} more {name}", dim=True))
     click.echo()
+
+
+def listed(trace: Mapping[str, Any]) -> list[str]:
+    """Ids of the chunks that `show_trace` shows, and whose texts the trace does not hold."""
+    known = {each[name] for each in trace["results"] for name in ("chunk", "matched")}
+    shown = (each["chunk"] for stage in trace["stages"] for _, _, each in _lines(stage))
+    return [each for each in dict.fromkeys(shown) if each not in known]
+
+
+def _lines(stage: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """What a stage did, one line for each chunk: the word for it, from where to where, and the chunk."""
+    lines: list[tuple[str, str, Mapping[str, Any]]] = [("found", "", each) for each in stage["found"][:_MOST_LISTED]]
+    lines += [("moved", f"{each['from']} → {each['to']}", each) for each in stage["moved"][:_MOST_LISTED]]
+    lines += [("dropped", "", each) for each in stage["dropped"][:_MOST_LISTED]]
+    return lines or [(f"{place}.", "", each) for place, each in enumerate(stage["ranking"][:_MOST_LISTED], 1)]
 
 
 def show_chunks(document: Mapping[str, Any]) -> None:

@@ -107,9 +107,10 @@ def test_chunks_and_graph(roca, pages):
 
 
 def test_the_way_of_each_chunk(capsys):
-    kb_view.show_trace(TRACE)
+    assert kb_view.listed(TRACE) == ["d" * 32]
+    kb_view.show_trace(TRACE, {"d" * 32: "The horn sounds."})
     shown = capsys.readouterr().out
-    for words in ("1. lexical", "terms ['lamp']", "2 → 1", "beyond the limit", "The lamp turns."):
+    for words in ("1. lexical", "terms ['lamp']", "2 → 1", "beyond the limit  The horn sounds.", "The lamp turns."):
         assert words in shown
 
 
