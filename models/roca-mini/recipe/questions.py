@@ -108,7 +108,7 @@ def free_objects(data: Path, *, count: int) -> list[Ask]:
     for language in LANGUAGES:
         rows = [row for path in READING[language] for row in corpus.read_rows(data / path)]
         contexts = sorted({row["context"] for row in rows if corpus.is_test_article(row["title"])})
-        for context in sample(contexts, count // 3, f"json {language}"):
+        for context in sample(contexts, max(1, count // 3), f"json {language}"):
             asks.append(Ask(JSON_ASKS[language].format(text=context[:600]), language, most=150))
     return asks
 

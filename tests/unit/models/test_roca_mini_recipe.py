@@ -357,6 +357,7 @@ def run_recipe(work: Path, *options: str, **kwargs):
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, **kwargs)
 
 
+@pytest.mark.timeout(300)
 def test_stopped_and_taken_up_the_whole_path_in_miniature_makes_a_file_that_agrees_with_numpy(
     torch, tmp_path, monkeypatch
 ):
@@ -372,7 +373,7 @@ def test_stopped_and_taken_up_the_whole_path_in_miniature_makes_a_file_that_agre
     steps = load("loop").read_progress(tmp_path / "smoke" / "checkpoint.safetensors").steps
     assert 10 <= steps < 20
     child = run_recipe(tmp_path)
-    _, said = child.communicate(timeout=100)
+    _, said = child.communicate(timeout=200)
     assert child.returncode == 0, said
     assert f"continuing at step {steps}" in said
     path = tmp_path / "smoke" / "model" / "roca-mini-q8_0.gguf"

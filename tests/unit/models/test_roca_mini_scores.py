@@ -41,6 +41,51 @@ def test_new_bigrams():
     assert measures.new_bigrams("a", "b") == 0.0
 
 
+CALL = {"name": "f", "arguments": {"a": [1], "b": ["red", "Red"], "c": ["", 0]}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [
+        ('<tool_call>{"name": "f", "arguments": {"a": 1, "b": "red"}}</tool_call>', True),
+        ('Well. <tool_call>{"name": "f", "arguments": {"a": 1, "b": "RED.", "c": 0}}</tool_call>', True),
+        ('<tool_call>{"name": "g", "arguments": {"a": 1, "b": "red"}}</tool_call>', False),
+        ('<tool_call>{"name": "f", "arguments": {"a": true, "b": "red"}}</tool_call>', False),
+        ('<tool_call>{"name": "f", "arguments": {"b": "red"}}</tool_call>', False),
+        ('<tool_call>{"name": "f", "arguments": {"a": 1, "b": "red", "d": 2}}</tool_call>', False),
+        ('<tool_call>{"name": "f", "arguments": 3}</tool_call>', False),
+        ("<tool_call>{broken</tool_call>", False),
+        ("no call", False),
+    ],
+)
+def test_a_call_is_right_when_its_function_and_every_argument_are(answer, right):
+    assert measures.call_is_right(measures.call_of(answer), CALL) is right
+
+
+def test_chrf():
+    assert measures.chrf("la casa roja", "la casa roja") == pytest.approx(1.0)
+    assert measures.chrf("xyz", "la casa") == 0.0
+    assert 0.2 < measures.chrf("la casa", "la casa roja") < 0.9
+    assert measures.chrf("", "la casa") == 0.0
+
+
+def test_the_benchmarks_types_become_json_schema():
+    given = {"type": "dict", "required": ["x"], "properties": {"x": {"type": "float", "default": 1.0},
+             "y": {"type": "tuple", "items": {"type": "any"}}}}  # fmt: skip
+    assert questions.json_schema(given) == {
+        "type": "object", "required": ["x"],
+        "properties": {"x": {"type": "number"}, "y": {"type": "array", "items": {"type": "string"}}},
+    }  # fmt: skip
+    assert questions.tool_name("math.hypot") == "math_hypot"
+
+
+def test_questions_about_made_up_things_are_fixed_and_have_answers():
+    calls = questions.invented_calls(count=5)
+    assert [ask.prompt for ask in calls] == [ask.prompt for ask in questions.invented_calls(count=5)]
+    assert all(ask.call["name"] in {tool["name"] for tool in ask.tools} for ask in calls)
+    assert all(ask.gold[0] in ask.prompt for ask in questions.counterfactuals(count=5))
+
+
 def test_refusal_f1():
     rows = np.array([(1, 1), (1, 0), (0, 1), (0, 0)])
     assert measures.refusal_f1(rows) == 0.5
