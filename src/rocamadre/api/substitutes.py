@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 _SUBSTITUTES = (
-    ("Guardrail", "check prompts and answers in your own code around Converse"),
-    ("AutomatedReasoning", "check answers in your own code around Converse"),
+    ("AutomatedReasoning", "check answers against their sources with contextualGroundingPolicyConfig of a guardrail"),
     ("InvokeModelWithBidirectionalStream", "use ConverseStream, one turn at a time"),
     ("AsyncInvoke", "use InvokeModel, which answers at once"),
     ("InvocationJob", "call InvokeModel or Converse for each record"),
@@ -42,7 +41,7 @@ _SUBSTITUTES = (
 def substitute(operation: str) -> str:
     """A sentence's end that says what to use instead of an operation.
 
-    >>> substitute("CreateGuardrail")
-    'check prompts and answers in your own code around Converse'
+    >>> substitute("CreateFlow")
+    'chain Converse calls in your own code'
     """
     return next((advice for part, advice in _SUBSTITUTES if part in operation), "there is no substitute here yet")
