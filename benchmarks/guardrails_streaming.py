@@ -1,0 +1,142 @@
+"""What a guardrail costs a stream: `python -m benchmarks.guardrails_streaming [--model ID] [--runs N]`.
+
+The same questions through ConverseStream, greedily, in turns: plain; with words and personal data, which hold text back
+until their longest match is certain; with every policy that judges answers; and with those after the stream (async).
+The bar: at most 15 % fewer tokens per second in sync mode. Text comes later by what is held back: told too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import statistics
+import time
+from typing import Any
+
+import aiohttp
+
+from benchmarks.embeddings import SIGNED
+from benchmarks.generation import CANDIDATES
+from benchmarks.harness import client, report, server, spread
+
+TOKENS = 512
+QUESTIONS = 4
+BAR = 0.15
+
+EXACT: dict[str, Any] = {
+    "wordPolicyConfig": {
+        "wordsConfig": [{"text": f"forbidden phrase {number}"} for number in range(200)],
+        "managedWordListsConfig": [{"type": "PROFANITY", "outputAction": "NONE"}],
+    },
+    "sensitiveInformationPolicyConfig": {
+        "piiEntitiesConfig": [
+            {"type": kind, "action": "ANONYMIZE"}
+            for kind in ("NAME", "EMAIL", "PHONE", "ADDRESS", "CREDIT_DEBIT_CARD_NUMBER", "IP_ADDRESS", "URL")
+        ],
+        "regexesConfig": [{"name": "ORDER", "pattern": "ORD-[0-9]{6}", "action": "ANONYMIZE"}],
+    },
+}
+WHOLE: dict[str, Any] = {
+    # What is found is told and stops nothing: a stream that is stopped early would not be measured.
+    "contentPolicyConfig": {
+        "filtersConfig": [
+            {"type": kind, "inputStrength": "HIGH", "outputStrength": "HIGH", "outputAction": "NONE"}
+            for kind in ("HATE", "INSULTS", "SEXUAL", "VIOLENCE", "MISCONDUCT")
+        ]
+    },
+    "topicPolicyConfig": {
+        "topicsConfig": [
+            {
+                "name": "Investments",
+                "definition": "Advice on what to do with money: shares, funds, coins.",
+                "examples": ["Which shares should I buy?"],
+                "type": "DENY",
+                "outputAction": "NONE",
+            }
+        ]
+    },
+}
+
+
+async def _ask(session: aiohttp.ClientSession, model: str, question: str, config: dict[str, str]) -> dict[str, float]:
+    """One stream: tokens, seconds in all and to the first text."""
+    body: dict[str, Any] = {
+        "messages": [{"role": "user", "content": [{"text": question}]}],
+        "inferenceConfig": {"maxTokens": TOKENS, "temperature": 0},
+    }
+    if config:
+        body["guardrailConfig"] = config
+    started = time.perf_counter()
+    first, last = 0.0, b""
+    async with session.post(f"/model/{model}/converse-stream", data=json.dumps(body), headers=SIGNED) as response:
+        if response.status != 200:
+            raise SystemExit(f"{response.status} {await response.text()}")
+        async for data in response.content.iter_any():
+            if not first and b"contentBlockDelta" in data:
+                first = time.perf_counter() - started
+            last = (last + data)[-4096:]
+    counted = re.search(rb'"outputTokens":(\d+)', last)
+    assert counted is not None
+    return {"tokens": int(counted[1]), "seconds": time.perf_counter() - started, "first": first}
+
+
+async def measure(address: str, model: str, ways: dict[str, dict[str, str]], runs: int) -> dict[str, Any]:
+    """Ask in turns, each way in each run, and compare within the run."""
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    firsts: dict[str, list[float]] = {name: [] for name in ways}
+    async with aiohttp.ClientSession(address, timeout=aiohttp.ClientTimeout(600)) as session:
+        lengths = [(await _ask(session, model, question, {}))["tokens"] for question in CANDIDATES[:16]]
+        longest = sorted(range(len(lengths)), key=lambda place: -lengths[place])[:QUESTIONS]
+        questions = [CANDIDATES[place] for place in longest]
+        for run in range(runs + 1):
+            for name, config in ways.items():
+                asked = [await _ask(session, model, question, config) for question in questions]
+                if not run:
+                    continue  # Prompts are read, and policies loaded, once.
+                rates[name].append(sum(each["tokens"] for each in asked) / sum(each["seconds"] for each in asked))
+                firsts[name].append(statistics.median(each["first"] for each in asked) * 1000)
+    return {
+        "tokens_per_answer": spread([lengths[place] for place in longest]),
+        "tokens_per_second": {name: spread(values) for name, values in rates.items()},
+        "first_text_ms": {name: spread(values) for name, values in firsts.items()},
+        "overhead": {
+            name: spread([1 - one / plain for one, plain in zip(rates[name], rates["plain"], strict=True)])
+            for name in ways
+            if name != "plain"
+        },
+    }
+
+
+def _guardrail(address: str, name: str, policies: dict[str, Any]) -> str:
+    made = client("bedrock", address).create_guardrail(
+        name=name, blockedInputMessaging="No.", blockedOutputsMessaging="No.", **policies
+    )
+    return str(made["guardrailId"])
+
+
+def main() -> int:
+    """Run and report; 1 when the bar is missed."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--model", default="roca-mini")
+    arguments.add_argument("--runs", type=int, default=7)
+    given = arguments.parse_args()
+    with server() as (address, _, _):
+        exact = {"guardrailIdentifier": _guardrail(address, "exact", EXACT), "guardrailVersion": "DRAFT"}
+        every = {"guardrailIdentifier": _guardrail(address, "every", EXACT | WHOLE), "guardrailVersion": "DRAFT"}
+        ways = {
+            "plain": {},
+            "words_and_personal_data": exact,
+            "all_policies": every,
+            "all_policies_async": {**every, "streamProcessingMode": "async"},
+        }
+        figures = asyncio.run(measure(address, given.model, ways, given.runs))
+    in_step = ("words_and_personal_data", "all_policies")
+    kept = all(figures["overhead"][name]["median"] < BAR for name in in_step)
+    report("guardrails_streaming", {"model": given.model, "bar": BAR, "kept": kept, **figures})
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
