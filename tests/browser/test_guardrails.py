@@ -66,7 +66,7 @@ def test_one_is_made_and_tried(tab, console):
     page.get_by_text("Give it a name.").wait_for()
     assert page.get_by_text("Nothing is looked for yet").is_visible()
     typed(page.get_by_label("Name", exact=True), "quay")
-    typed(page.get_by_label("Words and phrases"), "Project Heron\nblue book")
+    typed(page.get_by_role("textbox", name="Words and phrases"), "Project Heron\nblue book")
     page.get_by_label("Add a type").select_option("EMAIL")
     page.get_by_role("button", name="Take away: E-mail").wait_for()
     page.locator(".wizard-code pre", has_text="EMAIL").wait_for()
@@ -75,14 +75,14 @@ def test_one_is_made_and_tried(tab, console):
     page.wait_for_url(lambda url: "/guardrails/" in url and "new" not in url)
     page.wait_for_function("window.did_handshake === true")
     tab.settled()
-    typed(page.get_by_label("Text", exact=True), f"Write to {MAIL}, and to {MAIL} again.")
+    typed(page.get_by_role("textbox", name="Text", exact=True), f"Write to {MAIL}, and to {MAIL} again.")
     page.get_by_role("button", name="Check").click()
     page.locator("mark").nth(1).wait_for()
-    assert page.locator("mark").all_inner_texts() == [f"{MAIL} E-mail".replace(" E", "E")] * 2
+    assert page.locator("mark").all_inner_texts() == [f"{MAIL}E-mail"] * 2
     assert page.get_by_text("Write to {EMAIL}, and to {EMAIL} again.", exact=True).is_visible()
     assert page.locator("tbody tr", has_text=MAIL).get_by_text("masked").is_visible()
-    page.get_by_label("Text", exact=True).fill("The blue book is out.")
-    page.get_by_label("Text", exact=True).press("Control+Enter")
+    page.get_by_role("textbox", name="Text", exact=True).fill("The blue book is out.")
+    page.get_by_role("textbox", name="Text", exact=True).press("Control+Enter")
     page.locator("mark", has_text="blue book").wait_for()
     assert page.locator("tbody tr", has_text="blue book").get_by_text("blocked").is_visible()
     assert page.get_by_text("Sorry, I cannot help with that.").is_visible()
@@ -93,7 +93,7 @@ def test_one_is_made_and_tried(tab, console):
 def test_what_is_looked_for_and_not_found_is_told_too(tab, guardrail):
     tab.open(f"/guardrails/{guardrail}?version=1&source=OUTPUT")
     tab.settled()
-    typed(tab.page.get_by_label("Text", exact=True), "Nothing to see.")
+    typed(tab.page.get_by_role("textbox", name="Text", exact=True), "Nothing to see.")
     tab.page.get_by_role("button", name="Check").click()
     tab.page.get_by_text("Let through").wait_for()
     tab.page.get_by_text("Looked for and not found").click()
@@ -105,14 +105,14 @@ def test_an_answer_is_masked_while_it_streams(tab, guardrail):
     for mode in ("sync", "async"):
         tab.open(f"/guardrails/{guardrail}?view=stream&model=rocamadre.fake-v1:0&mode={mode}")
         tab.settled()
-        typed(page.get_by_label("Prompt"), f"Number INV-123456 for {MAIL}.")
+        typed(page.get_by_role("textbox", name="Prompt", exact=True), f"Number INV-123456 for {MAIL}.")
         page.get_by_role("button", name="Send").click()
         page.get_by_role("heading", name="What the guardrail did").wait_for()
         assert page.locator("mark", has_text=MAIL).count() >= 1
         assert page.locator("tbody tr", has_text="INV-123456").count() >= 1
         if mode == "sync":
             assert MAIL not in page.locator(".told-here").first.inner_text()
-    typed(page.get_by_label("Prompt"), "What is Project Heron?")
+    typed(page.get_by_role("textbox", name="Prompt", exact=True), "What is Project Heron?")
     page.get_by_role("button", name="Send").click()
     page.get_by_text("guardrail_intervened").wait_for()
     assert page.locator(".told-here").first.inner_text() == REFUSED
@@ -124,8 +124,8 @@ def test_a_draft_is_changed_numbered_and_deleted(tab, console):
     tab.open(f"/guardrails/{made}?view=policies")
     tab.settled()
     page.get_by_role("button", name="Add a topic").click()
-    typed(page.get_by_label("Topic"), "Tulips")
-    typed(page.get_by_label("Definition"), "Anything about tulips.")
+    typed(page.get_by_role("textbox", name="Topic", exact=True), "Tulips")
+    typed(page.get_by_role("textbox", name="Definition", exact=True), "Anything about tulips.")
     page.get_by_role("button", name="Take away: E-mail").click()
     page.get_by_text("Changed, not saved yet").wait_for()
     page.locator(".wizard-code pre", has_text="Tulips").wait_for()
@@ -137,7 +137,7 @@ def test_a_draft_is_changed_numbered_and_deleted(tab, console):
     assert told["sensitiveInformationPolicy"]["regexes"][0]["name"] == "invoice"
     tab.open(f"/guardrails/{made}?view=versions")
     tab.settled()
-    typed(page.get_by_label("Description"), "the first")
+    typed(page.get_by_role("textbox", name="Description", exact=True), "the first")
     page.get_by_role("button", name="Make the version").click()
     page.locator("tbody tr", has_text="the first").wait_for()
     page.wait_for_function("window.did_handshake === true")
@@ -155,7 +155,7 @@ def test_what_the_server_refuses_is_told_in_its_words(tab, guardrail):
     assert tab.page.get_by_role("alert").is_visible()
     tab.open(f"/guardrails/{guardrail}?view=policies")
     tab.settled()
-    typed(tab.page.get_by_label("Expression", exact=True), "(unclosed")
+    typed(tab.page.get_by_role("textbox", name="Expression", exact=True), "(unclosed")
     tab.page.get_by_role("button", name="Save the draft").click()
     tab.page.get_by_role("alert").get_by_text("unclosed").wait_for()
 
@@ -208,7 +208,7 @@ def test_texts_of_strangers_are_shown_and_never_run(tab, console):
         tab.settled()
     tab.open(f"/guardrails/{made}")
     tab.settled()
-    typed(tab.page.get_by_label("Text", exact=True), " ".join(PAYLOADS))
+    typed(tab.page.get_by_role("textbox", name="Text", exact=True), " ".join(PAYLOADS))
     tab.page.get_by_role("button", name="Check").click()
     tab.page.locator("mark").first.wait_for()
     assert tab.page.locator("tbody tr").count() > 20
@@ -222,8 +222,8 @@ def test_no_page_has_a_serious_fault(make_tab, console, guardrail, report):
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="axe.json", Body=body)
     here = f"/guardrails/{guardrail}"
-    paths = ("/guardrails", "/guardrails/new", f"{here}?example=personal", f"{here}?view=stream", f"{here}?view=policies",
-             f"{here}?view=versions", "/guardrails/red-team?report=axe.json")  # fmt: skip
+    views = [f"{here}?{query}" for query in ("example=personal", "view=stream", "view=policies", "view=versions")]
+    paths = ("/guardrails", "/guardrails/new", *views, "/guardrails/red-team?report=axe.json")
     found = {}
     for theme, viewport in (("light", {"width": 1280, "height": 900}), ("dark", {"width": 390, "height": 844})):
         tab = make_tab(console, theme=theme, viewport=viewport)
