@@ -22,6 +22,10 @@ from urllib.parse import quote
 from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.harness import ROOT, client, server
+from rocamadre.guardrails.redteam.building import make_probes
+from rocamadre.guardrails.redteam.keeping import keep_report
+from rocamadre.guardrails.redteam.report import make_report
+from rocamadre.guardrails.redteam.types import Attempt, Outcome, Plan
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -39,6 +43,13 @@ PATHS = {
     "knowledge": "/knowledge",
     "asked": "/knowledge/{base}?ask=How+often+does+the+lamp+turn%3F",
     "document": "/knowledge/{base}/document?id=s3://documents/lighthouse.md&source={source}&start=0&end=200",
+    "guardrails": "/guardrails",
+    "tried": "/guardrails/{guardrail}?example=personal",
+    "grounded": "/guardrails/{guardrail}?example=claim",
+    "streamed": "/guardrails/{guardrail}?view=stream&example=personal&model=rocamadre.fake-v1:0",
+    "policies": "/guardrails/{guardrail}?view=policies",
+    "versions": "/guardrails/{guardrail}?view=versions",
+    "redteam": "/guardrails/red-team",
     "jobs": "/jobs",
     "job": "/jobs/{job}",
     "compare": "/training/compare?jobs={job},{other}",
@@ -120,8 +131,10 @@ def use(address: str) -> dict[str, str]:
     traced = runtime.converse(modelId="amazon.nova-lite-v1:0", messages=said, inferenceConfig={"maxTokens": 60})
     trained = [_train(address, name, rate) for name, rate in (("rocks-slowly", "0.0005"), ("rocks-fast", "0.002"))]
     base, source = _read(address)
+    guardrail = _guard(address)
     time.sleep(6)
     return {
+        "guardrail": guardrail,
         "base": base,
         "source": source,
         "request": traced["ResponseMetadata"]["RequestId"],
@@ -129,6 +142,67 @@ def use(address: str) -> dict[str, str]:
         "job": trained[1]["jobArn"].rpartition("/")[2],
         "tuned": quote(trained[1]["outputModelName"], safe=""),
     }
+
+
+def _guard(address: str) -> str:
+    """A guardrail with two versions, and a report that looks as if attacks had been tried; its id."""
+    bedrock = client("bedrock", address)
+    kinds = ("HATE", "INSULTS", "SEXUAL", "VIOLENCE", "MISCONDUCT", "PROMPT_ATTACK")
+    masked = ("EMAIL", "PHONE", "NAME", "CREDIT_DEBIT_CARD_NUMBER")
+    made: str = bedrock.create_guardrail(
+        name="customer-chat",
+        description="What customers and the assistant say to each other",
+        contentPolicyConfig={
+            "filtersConfig": [
+                {
+                    "type": kind,
+                    "inputStrength": "MEDIUM",
+                    "outputStrength": "NONE" if kind == "PROMPT_ATTACK" else "MEDIUM",
+                }
+                for kind in kinds
+            ]
+        },
+        topicPolicyConfig={
+            "topicsConfig": [
+                {
+                    "name": "Investment advice",
+                    "definition": "Advice on where to put money, or which shares to buy or sell.",
+                    "examples": ["Which fund should I put my savings into?"],
+                    "type": "DENY",
+                }
+            ]
+        },
+        wordPolicyConfig={
+            "wordsConfig": [{"text": "Project Heron"}],
+            "managedWordListsConfig": [{"type": "PROFANITY"}],
+        },
+        sensitiveInformationPolicyConfig={
+            "piiEntitiesConfig": [
+                *({"type": kind, "action": "ANONYMIZE"} for kind in masked),
+                {"type": "PASSWORD", "action": "ANONYMIZE"},
+            ],
+            "regexesConfig": [{"name": "invoice", "pattern": r"\bINV-\d{6}\b", "action": "ANONYMIZE"}],
+        },
+        contextualGroundingPolicyConfig={
+            "filtersConfig": [{"type": kind, "threshold": 0.7} for kind in ("GROUNDING", "RELEVANCE")]
+        },
+        blockedInputMessaging="Sorry, I cannot help with that.",
+        blockedOutputsMessaging="Sorry, I cannot answer that.",
+    )["guardrailId"]
+    for description in ("for the trial", "after the trial"):
+        bedrock.create_guardrail_version(guardrailIdentifier=made, description=description)
+    plan = Plan("rocamadre.fake-v1:0", guardrail=f"{made}:1", limit=6)
+    probes = make_probes(plan)
+    attempts = [
+        Attempt(probe.id, condition, Outcome.ESCAPED, "the answer holds the word", "Here it is.")
+        if place % 4 == 0 and condition == "plain" and not probe.harmless
+        else Attempt(probe.id, condition, Outcome.HELD, "", "No.")
+        for place, probe in enumerate(probes)
+        for condition in plan.conditions
+    ]
+    report = make_report(plan, probes, attempts, made_at="2026-11-21T10:00:00+00:00")
+    keep_report(client("s3", address), "us-east-1", report, json.dumps(report).encode())
+    return made
 
 
 def _read(address: str) -> tuple[str, str]:
