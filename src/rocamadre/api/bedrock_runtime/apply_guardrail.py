@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from rocamadre.api.handlers import handles
+from rocamadre.api.inference.guarding import embedder
 from rocamadre.core.context import Context
 from rocamadre.core.errors import InvalidRequest, NotBuilt
 from rocamadre.guardrails.enforced import enforced_guardrails
 from rocamadre.guardrails.engine import Content, Guardrail, Outcome, open_guardrail
 from rocamadre.guardrails.policies.protocol import Source
+
+_LONG = 500_000
+"""Characters from which an examination takes room worth a queue: some fifty bytes for each."""
+
+_one_at_a_time = ThreadPoolExecutor(max_workers=1, thread_name_prefix="guardrail")
 
 
 @handles("bedrock-runtime", "ApplyGuardrail", missing=("content: images are refused, they are not examined",))
@@ -22,7 +30,9 @@ async def apply_guardrail(ctx: Context, request: dict[str, Any]) -> Mapping[str,
     if not contents:
         raise InvalidRequest("content is empty; give at least one text")
     guardrail, origin = await _guardrail(ctx, request["guardrailIdentifier"], request["guardrailVersion"])
-    outcome = await asyncio.to_thread(guardrail.examine, contents, source, origin=origin)
+    examine = partial(guardrail.examine, contents, source, embed=embedder(ctx), origin=origin)
+    long = sum(len(content.text) for content in contents) > _LONG
+    outcome = await asyncio.get_running_loop().run_in_executor(_one_at_a_time if long else None, examine)
     ctx.notes["guardrail"] = guardrail.version.id
     ctx.notes["guardrail_action"] = "GUARDRAIL_INTERVENED" if outcome.intervened else "NONE"
     full = request.get("outputScope") == "FULL"

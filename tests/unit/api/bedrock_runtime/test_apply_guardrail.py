@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import asyncio
+import threading
+from dataclasses import replace
+
 import pytest
 
 from rocamadre.api.bedrock.guardrails import create
 from rocamadre.api.bedrock_runtime.apply_guardrail import apply_guardrail
 from rocamadre.core.errors import InvalidRequest, NotBuilt, NotFound
 from rocamadre.guardrails.enforced import put_configuration
+from rocamadre.guardrails.engine import Guardrail
 from rocamadre.guardrails.operations import create_version
 
 EMAIL = {"type": "EMAIL", "action": "ANONYMIZE"}
@@ -85,3 +90,24 @@ async def test_without_a_name_the_enforced_one_is_applied(context, guardrail):
     details = found["assessments"][0]["appliedGuardrailDetails"]
     assert (details["guardrailVersion"], details["guardrailOrigin"]) == ("1", ["ACCOUNT_ENFORCED"])
     assert found["outputs"] == [{"text": "Not asked."}]
+
+
+async def test_long_texts_wait_for_each_other_and_short_ones_do_not_wait(context, guardrail, monkeypatch):
+    at_once, most = set(), []
+    long = "x " * 300_000
+    examine = Guardrail.examine
+
+    def watched(self, contents, source, **more):
+        name = threading.current_thread().name
+        if len(contents[0].text) > 100:
+            at_once.add(threading.get_ident())
+            most.append(len(at_once))
+        found = examine(self, contents, source, **more)
+        if len(contents[0].text) > 100:
+            at_once.discard(threading.get_ident())
+        return replace(found, reason=name)
+
+    monkeypatch.setattr(Guardrail, "examine", watched)
+    answers = await asyncio.gather(*(apply_guardrail(context, request(guardrail, text)) for text in (long, "a", long)))
+    assert most == [1, 1]
+    assert [answer["actionReason"].startswith("guardrail") for answer in answers] == [True, False, True]
