@@ -12,7 +12,8 @@ import pytest
 
 from rocamadre.cli.environment import program_environment
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "guardrails.md").read_text()
+PAGES = [Path(__file__).resolve().parents[2] / "docs" / name for name in ("guardrails.md", "guardrails-grounding.md")]
+PAGE = "\n".join(page.read_text() for page in PAGES)
 PROGRAMS = re.findall(r"^```python\n(.*?)^```(?:\n\n```text\n(.*?)^```)?", PAGE, re.M | re.S)
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import reading
 from reading import Asked
-from spoiling import HELD_OUT, NAME, TRAINED, Around
-from wording import carried, sentences, shortened, statement
+from spoiling import HELD_OUT, NAME, TRAINED, Around, without_negator
+from wording import carried, joined, sentences, shortened, statement
 
 MOST_SOURCE = 4_000
+KINDS = ("short", "carried", "statement", "sentence", "shortened", "two", "joined")
 _ONLY_TEST = {*HELD_OUT, "unanswerable", "other_sentence"}
 
 
@@ -82,8 +83,8 @@ def worded(row: Asked, draw: random.Random) -> tuple[str, str]:
     """A right answer, and the way it was made."""
     answer = draw.choice(row.answers)
     home = next((each for each in sentences(row.passage) if answer in each), "")
-    kind = draw.choices(("short", "carried", "statement", "sentence", "shortened", "two"), (1, 1, 3, 1, 3, 1.5))[0]
-    if kind in {"sentence", "shortened", "two"} and (len(home) < 25 or len(home) > 500):
+    kind = draw.choices(KINDS, (1, 1, 3, 1, 3, 1.5, 2.5))[0]
+    if kind in {"sentence", "shortened", "two", "joined"} and (len(home) < 25 or len(home) > 500):
         kind = "statement"
     if kind == "short":
         return answer, kind
@@ -94,9 +95,9 @@ def worded(row: Asked, draw: random.Random) -> tuple[str, str]:
     if kind == "sentence":
         return home, kind
     first = shortened(home, draw, answer)
-    if kind == "two":
-        other = draw.choice(sentences(row.passage))
-        return f"{first} {shortened(other, draw)}", kind
+    if kind in {"two", "joined"}:
+        other = shortened(draw.choice(sentences(row.passage)), draw)
+        return f"{first} {other}" if kind == "two" else joined(first, other, row.language, draw), kind
     return first, kind
 
 
@@ -137,6 +138,23 @@ def spoiled(
             pairs.append(Pair(kind, group, fold, made, source, question, False))
         if len(pairs) == (2 if fold == reading.TEST else 1) + (draw.random() < 0.5):
             break
+    return pairs
+
+
+def negated_pairs(library: Library, draw: random.Random) -> list[Pair]:
+    """Sentences that deny something, and the same without the denial."""
+    pairs = []
+    for (language, title), passages in library.passages.items():
+        for passage in passages:
+            found = [each for each in sentences(passage) if 30 < len(each) < 300 and without_negator(each, language)]
+            if not found:
+                continue
+            kept = shortened(draw.choice(found), draw)
+            lost = without_negator(kept, language)
+            if lost:
+                fold = reading.fold_of(title)
+                pairs.append(Pair("shortened", language, fold, kept, passage, "", True))
+                pairs.append(Pair("negation_lost", language, fold, lost, passage, "", False))
     return pairs
 
 

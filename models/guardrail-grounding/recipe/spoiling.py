@@ -7,6 +7,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rocamadre.guardrails.folding import without_accents
+from rocamadre.guardrails.grounding.vocabulary import opposites
+
 NAME = re.compile(
     r"(?<![.!?¿¡\"“] )(?<!^)\b[A-ZÁÉÍÓÚÂÊÔÃÕÇÑ][\w'’-]{2,}(?: (?:de |of |do |da |del )?[A-ZÁÉÍÓÚÂÊÔÃÕÇÑ][\w'’-]+)*"
 )
@@ -28,7 +31,6 @@ _NEGATOR = {
     "pt": re.compile(r"\b(?:não|nunca) "),
 }
 _NO = {"en": ("{} not", "{} never"), "es": ("no {}", "nunca {}"), "pt": ("não {}", "nunca {}")}
-# Half of these are in the list of the product, half are not.
 _OPPOSITES = {
     "en": "first last,largest smallest,increased decreased,before after,north south,high low,won lost,most least,more "
     "less,early late,eastern western,public private,major minor,began ended,larger smaller,old new,only also,several "
@@ -156,13 +158,32 @@ def negation(text: str, around: Around, draw: random.Random) -> str | None:
     return _replace(text, match, draw.choice(_NO[around.language]).format(match.group()))
 
 
+def without_negator(text: str, language: str) -> str:
+    """A sentence without its negator; empty if it has none, or more than one."""
+    found = list(_NEGATOR[language].finditer(text))
+    return _replace(text, found[0], "") if len(found) == 1 else ""
+
+
 def _listed(table: str, both: bool) -> dict[str, str]:
     pairs = [pair.split() for pair in table.split(",")]
     return {left: right for left, right in pairs} | ({right: left for left, right in pairs} if both else {})
 
 
+def opposite(text: str, around: Around, draw: random.Random) -> str | None:
+    """A word made its opposite; both are in the product's list."""
+    table = opposites(around.language)
+    found = [match for match in re.finditer(r"\w+", text) if without_accents(match.group()) in table]
+    if not found:
+        return None
+    match = draw.choice(found)
+    return _replace(text, match, draw.choice(sorted(table[without_accents(match.group())])))
+
+
 def antonym(text: str, around: Around, draw: random.Random) -> str | None:
+    """The same with words that the product does not know as opposites."""
+    known = opposites(around.language)
     table = _listed(_OPPOSITES[around.language], both=True)
+    table = {word: other for word, other in table.items() if without_accents(word) not in known}
     found = [match for match in re.finditer(r"\w+", text) if match.group() in table]
     if not found:
         return None
@@ -203,6 +224,7 @@ TRAINED: dict[str, Spoiler] = {
     "name_new": name_new,
     "name_swap": name_swap,
     "negation": negation,
+    "opposite": opposite,
     "added": added,
 }
 HELD_OUT: dict[str, Spoiler] = {

@@ -16,6 +16,10 @@ _WH = {
     "es": r"quién|quiénes|qué|cuál|cuáles|cuándo|dónde|por qué|cuántos|cuántas|cuánto|cuánta|cómo",
     "pt": r"quem|que|o que|qual|quais|quando|onde|por que|quantos|quantas|quanto|quanta|como",
 }
+_DENIALS = frozenset(
+    "not no never none neither nor without cannot nunca jamás sin ni ningún ninguna ninguno nadie nada tampoco não sem "
+    "nem nenhum nenhuma ninguém".split()
+)
 _ASIDE = re.compile(r"\s*\([^()]{1,80}\)")
 
 
@@ -77,9 +81,19 @@ def _romance(asked: str, preposition: str, rest: str, answer: str, language: str
     return f"{answer} {rest}"
 
 
+def joined(first: str, second: str, language: str, draw: random.Random) -> str:
+    """Two sentences as one."""
+    link = draw.choice({"en": (", and ", "; "), "es": (", y ", "; "), "pt": (", e ", "; ")}[language])
+    return first.rstrip(".") + link + second[:1].lower() + second[1:]
+
+
 def carried(answer: str, language: str, draw: random.Random) -> str:
     """An answer in a sentence that says nothing else."""
     return upper_first(draw.choice(_CARRIERS[language]).format(answer.rstrip(".")))
+
+
+def _stays(word: str) -> bool:
+    return word[0].isupper() or len(word) > 7 or word.lower() in _DENIALS
 
 
 def shortened(sentence: str, draw: random.Random, keep: str = "") -> str:
@@ -95,6 +109,6 @@ def shortened(sentence: str, draw: random.Random, keep: str = "") -> str:
         made = f"{parts[1].rstrip('.')}, {parts[0][:1].lower()}{parts[0][1:]}"
     if draw.random() < 0.5:
         words = made.split()
-        made = " ".join(w for w in words if w[0].isupper() or not w.isalpha() or len(w) > 7 or draw.random() > 0.12)
+        made = " ".join(w for w in words if not w.isalpha() or _stays(w) or draw.random() > 0.12)
     made = upper_first(made.strip(" ,"))
     return made if made.endswith((".", "!", "?")) else made + "."

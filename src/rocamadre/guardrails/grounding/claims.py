@@ -44,6 +44,7 @@ class Claim:
         terms: Stems of all its tokens.
         plain: The same as they are written, without accents.
         places: Its tokens in the answer.
+        most_asked: Words of the question in the sentence of the source that has most of them.
         start, end: Tokens of the source around the best sentence and its neighbours.
         first, last: Tokens of the best sentence itself.
         aligned: Tokens of the source by word, where both stand for each other; by place in `words`.
@@ -58,6 +59,7 @@ class Claim:
     plain: list[str]
     places: range
     question: list[Word]
+    most_asked: int
     first: int = 0
     last: int = 0
     start: int = 0
@@ -87,6 +89,7 @@ def claims_of(answer: Tokens, source: Index, question: Tokens | None) -> list[Cl
     if question is not None:
         wanted = words_of(question, range(min(len(question.terms), 200)), source, frozenset())
         asked = frozenset(word.term for word in wanted)
+    most_asked = _most_in_one_sentence(wanted, source)
     claims = []
     for sentence in answer.sentences():
         for begin in range(sentence.start, sentence.stop, MOST_WORDS):
@@ -96,11 +99,19 @@ def claims_of(answer: Tokens, source: Index, question: Tokens | None) -> list[Cl
             if not words and not negators:
                 continue
             terms, plain = ([each[at] for at in places] for each in (answer.terms, answer.words))
-            claim = Claim(source, answer.language, words, negators, terms, plain, places, wanted)
+            claim = Claim(source, answer.language, words, negators, terms, plain, places, wanted, most_asked)
             _find_window(claim)
             _align(claim)
             claims.append(claim)
     return claims
+
+
+def _most_in_one_sentence(words: Sequence[Word], source: Index) -> int:
+    counts: dict[int, int] = {}
+    for word in words:
+        for number in {source.sentence_of[place] for place in word.match.places}:
+            counts[number] = counts.get(number, 0) + 1
+    return max(counts.values(), default=0)
 
 
 def _find_window(claim: Claim) -> None:

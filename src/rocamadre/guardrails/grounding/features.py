@@ -352,7 +352,7 @@ def relevance_features(claim: Claim, wanted: tuple[bool, bool]) -> list[float]:
     own, rival = distances(claim)
     new = [word for word in claim.words if not word.asked]
     kinds = {word.kind for word in new}
-    best = _best_sentence(claim)
+    best = claim.most_asked
     words = len(claim.words)
     return [
         ratio(sum(said), count, 0.0),
@@ -381,15 +381,6 @@ def relevance_features(claim: Claim, wanted: tuple[bool, bool]) -> list[float]:
 
 def _stems_alike(terms: Iterable[str]) -> set[str]:
     return {term[:5] for term in terms if len(term) > 5 and term[0] != "#"}
-
-
-def _best_sentence(claim: Claim) -> int:
-    """Words of the question in the sentence of the source that has most of them."""
-    counts: dict[int, int] = {}
-    for word in claim.question:
-        for number in {claim.source.sentence_of[place] for place in word.match.places}:
-            counts[number] = counts.get(number, 0) + 1
-    return max(counts.values(), default=0)
 
 
 __all__ = ["CONTENT", "GROUNDING", "RELEVANCE", "distances", "grounding_features", "relevance_features", "wants"]

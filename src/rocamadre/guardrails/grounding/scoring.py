@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,15 +29,25 @@ class Scores:
     relevance: float | None
 
 
-def rows(answer: str, source: str, question: str, *, relevance: bool) -> list[list[float]]:
+class Rows(NamedTuple):
     """The numbers of each sentence of an answer; none for an answer that says nothing."""
+
+    grounding: list[list[float]]
+    relevance: list[list[float]]
+
+
+def rows(answer: str, source: str, question: str, *, grounding: bool = True, relevance: bool = True) -> Rows:
+    """What is seen of each sentence, for the models that are asked."""
     indexed = index(source)
     own = indexed.tokens.language if source.strip() else "en"
     tokens = tokenise(answer, guess_language(answer, own))
     asked = tokenise(question, guess_language(question, tokens.language)) if question.strip() else None
     wanted = wants(asked)
-    make = relevance_features if relevance else grounding_features
-    return [make(claim, wanted) for claim in claims_of(tokens, indexed, asked)]
+    claims = claims_of(tokens, indexed, asked)
+    return Rows(
+        [grounding_features(claim, wanted) for claim in claims] if grounding else [],
+        [relevance_features(claim, wanted) for claim in claims] if relevance else [],
+    )
 
 
 def total(model: Model, found: Sequence[Sequence[float]], *, relevance: bool) -> float:
@@ -63,15 +74,15 @@ def judge(answer: str, source: str, question: str = "", *, grounding: bool = Tru
     >>> right.grounding > wrong.grounding
     True
     """
-    found: list[float | None] = [None, None]
-    for number, (name, asked) in enumerate((("grounding", grounding), ("relevance", relevance))):
-        if not asked or (name == "relevance" and not question.strip()):
-            continue
-        is_relevance = name == "relevance"
-        sentences = rows(answer, source, question, relevance=is_relevance)
-        model = models()[name]
-        # What says nothing claims nothing, and answers nothing.
-        found[number] = (
-            model.score(total(model, sentences, relevance=is_relevance)) if sentences else 1.0 - is_relevance
-        )
-    return Scores(*found)
+    relevance = relevance and bool(question.strip())
+    found = rows(answer, source, question, grounding=grounding, relevance=relevance)
+    return Scores(
+        _score("grounding", found.grounding, 1.0) if grounding else None,
+        _score("relevance", found.relevance, 0.0) if relevance else None,
+    )
+
+
+def _score(name: str, found: Sequence[Sequence[float]], nothing: float) -> float:
+    """A model's score; `nothing` for what says nothing: it claims nothing, and answers nothing."""
+    model = models()[name]
+    return model.score(total(model, found, relevance=name == "relevance")) if found else nothing

@@ -115,7 +115,7 @@ def _common(left: str, right: str) -> int:
     return length
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def index(source: str) -> Index:
     """The index of a source text; the last few are remembered, since a stream asks again and again."""
     return Index(tokenise(source))

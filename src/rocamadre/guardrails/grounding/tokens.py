@@ -24,7 +24,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 _ABBREVIATIONS = frozenset("mr mrs ms dr st sr sra prof no vs etc inc ltd co jr gen rev fig vol pp dra srta".split())
 _LANGUAGES = {"en": "english", "es": "spanish", "pt": "portuguese"}
 _LONGEST = 48
-_MOST_WORDS = 100_000
+_MOST_WORDS = 30_000
 _WORDS: dict[str, dict[tuple[str, bool], tuple[str, str, int]]] = {}
 """By language, what words are, as written and whether first in their sentence: the same ones come again and again."""
 _STEMMING = threading.Lock()
