@@ -16,6 +16,7 @@ from rocamadre.datasets.operations import find_dataset, read_dataset
 from rocamadre.datasets.scan.operations import Scan, read_rows_of, scan
 from rocamadre.datasets.scan.types import CHECKS, Row, row_of
 from rocamadre.datasets.validation import Report, Rules
+from rocamadre.guardrails.recognisers.counting import count_values
 
 _SHOWN = 10
 
@@ -42,7 +43,7 @@ def scan_(session: Session, /, place: str, checks: tuple[str, ...], as_json: boo
     """
     report = Report()
     rows = _rows(session, place, options["format_"], report)
-    found = scan(rows, checks or tuple(CHECKS))
+    found = scan(rows, checks or tuple(CHECKS), count=count_values)
     found.findings = [finding for finding in found.findings if finding.score >= options["least"]]
     if report.errors:
         found.notes.append(

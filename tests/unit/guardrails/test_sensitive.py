@@ -48,6 +48,7 @@ def test_every_type_of_the_api_is_found():
     [
         ("Mail ana@example.org!", "Mail {EMAIL}!"),
         ("Call +34 612 345 678, please", "Call {PHONE}, please"),
+        ("champions of 2018-2019 (93 points), call 2345-6789", "champions of 2018-2019 (93 points), call {PHONE}"),
         ("see https://example.org/a?b=1.", "see {URL}."),
         ("host 10.0.0.12:8080 and fe80::1ff:fe23:4567:890a", "host {IP_ADDRESS}:8080 and {IP_ADDRESS}"),
         ("mac 00:1B:44:11:3A:B7", "mac {MAC_ADDRESS}"),

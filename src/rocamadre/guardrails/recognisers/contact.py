@@ -17,6 +17,8 @@ _CALL = (
 _DATE = re.compile(
     r"(?:0?[1-9]|[12]\d|3[01])[ ./-](?:0?[1-9]|1[0-2])[ ./-](?:19|20)\d\d|(?:19|20)\d\d[ ./-]\d\d?[ ./-]\d\d?"
 )
+_YEARS = re.compile(r"(?:1[5-9]|20)\d\d-(?:1[5-9]|20)\d\d$")
+"""Seasons, reigns and the like, which occur far more often than such a number."""
 _POSTCODE = re.compile(r"\d{5}-\d{3}")
 _NUMBERED = (
     r"\b(?:n[º°o]|no|num|nr|ref|id|isbn|issn|order|pedido|invoice|factura|fatura|case|expediente"
@@ -71,7 +73,9 @@ def _phone(value: str) -> bool:
 
 def _groups(value: str) -> bool:
     """Groups of digits that no date, range or list of numbers would have."""
-    return 8 <= len(digits(value)) <= 11 and varied(value) and not _POSTCODE.fullmatch(value) and _phone(value)
+    if _POSTCODE.fullmatch(value) or _YEARS.search(value):
+        return False
+    return 8 <= len(digits(value)) <= 11 and varied(value) and _phone(value)
 
 
 PATTERNS = (
