@@ -67,7 +67,9 @@ def from_patterns(per_pattern: int, rng: random.Random) -> list[Example]:
 
 def pattern_role(pattern: Pattern) -> int:
     """Held out by pattern, so that no draw of a measured pattern trains."""
-    return HELD if part(pattern.line) == 0 else TRAINING
+    if part(pattern.line):
+        return TRAINING
+    return CALIBRATING if part(pattern.line + "calibrates", 2) else HELD
 
 
 def moderation(data: Path) -> list[Example]:
@@ -156,11 +158,20 @@ def requests(data: Path) -> list[Example]:
         "Fraud/Deception",
     }
     for row in rows(data / "catqa" / "catqa.jsonl"):
-        if row["category"] in bad:
+        if row["category"] == "Adult Content":
+            labels = values(["SEXUAL"], {"MISCONDUCT", "HATE", "VIOLENCE"})
+            found.append(Example(row["text"], "en", "catqa", labels, role(row["text"]), 2.0))
+        elif row["category"] in bad:
             found.append(Example(row["text"], "en", "catqa", values(["MISCONDUCT"], other), role(row["text"]), 2.0))
     unknown = {*LABELS[:5]}
     for row in rows(data / "jailbreaks" / "inthewild.jsonl"):
         found.append(Example(row["text"], "en", "inthewild", values(["JAILBREAK"], unknown), role(row["text"]), 2.0))
+    goals = {row["goal"]: row["category"] for row in rows(data / "jailbreaks" / "jailbreakbench.jsonl")}
+    crimes = {"Malware/Hacking", "Fraud/Deception", "Privacy", "Economic harm", "Government decision-making"}
+    for goal, category in goals.items():
+        if category in crimes or category == "Sexual/Adult content":
+            label = "MISCONDUCT" if category in crimes else "SEXUAL"
+            found.append(Example(goal, "en", "goals", values([label], {*LABELS[:5]} - {label}), role(goal), 2.0))
     for row in rows(data / "jailbreaks" / "jailbreakbench.jsonl"):
         found.append(
             Example(row["text"], "en", "jailbreakbench", values(["JAILBREAK"], unknown), role(row["goal"]), 1.0)
@@ -273,7 +284,7 @@ def augmented(examples: list[Example], surroundings: list[Example], seed: int) -
     made = []
     for each in examples:
         text = each.text
-        if each.source in ("written", "written-benign", "advbench", "catqa"):
+        if each.source in ("written", "written-benign", "advbench", "catqa", "goals"):
             text = roughened(text, rng)
             if rng.random() < 0.35:
                 language = each.language if rng.random() < 0.9 else rng.choice(LANGUAGES)
@@ -287,8 +298,8 @@ def augmented(examples: list[Example], surroundings: list[Example], seed: int) -
 
 def everything(data: Path, *, smoke: bool = False) -> list[Example]:
     rng = random.Random(SEED)
-    count = 60 if smoke else 1500
-    found = from_patterns(6 if smoke else 30, rng)
+    count = 60 if smoke else 1100
+    found = from_patterns(6 if smoke else 28, rng)
     plain = everyday(data, count) + background(data, count)
     sets = moderation(data) + tweets(data) + told(data) + requests(data)
     if smoke:

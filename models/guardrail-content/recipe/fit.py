@@ -22,10 +22,11 @@ from sources import SEED
 
 from rocamadre.guardrails.classifiers.features import BUCKETS, fingerprints_of
 
-MOST_WINDOWS = 10
-KEPT_FEATURES = 0.6
-HIDDEN = 48
-SETTLED = 0.03
+MOST_WINDOWS = 8
+KEPT_FEATURES = 0.5
+HIDDEN = 64
+DECAY = 1e-6
+SETTLED = 0.05
 """Loss of a text below which it is seldom asked again."""
 SOFTENING = 4.0
 
@@ -98,7 +99,7 @@ class Meanings:
             parts.append(found)
         made = np.concatenate(parts, axis=1)
         if rng is not None:
-            made[rng.random(len(made)) < 0.1] = 0
+            made[rng.random(len(made)) < 0.08] = 0
         return made
 
 
@@ -114,8 +115,6 @@ class Reader(torch.nn.Module):
         super().__init__()
         self.inner = torch.nn.Linear(3 * dimensions, HIDDEN)
         self.outer = torch.nn.Linear(2 * HIDDEN, len(LABELS))
-        torch.nn.init.zeros_(self.outer.weight)
-        torch.nn.init.zeros_(self.outer.bias)
 
     def forward(self, words, window, windows, lengths):
         seen = torch.relu(self.inner(words))
@@ -135,10 +134,15 @@ class Linear(torch.nn.Module):
         self.bias = torch.nn.Parameter(torch.full((len(LABELS),), -2.0))
 
     def forward(self, given):
-        logits = self.bag(given.buckets, given.starts) * given.norms[:, None] + self.bias
-        if self.reader is not None:
-            logits = logits + self.reader(given.words, given.window, len(given.norms), given.lengths)
-        return logits
+        grams = self.bag(given.buckets, given.starts) * given.norms[:, None]
+        if self.reader is None:
+            return grams + self.bias
+        read = self.reader(given.words, given.window, len(given.norms), given.lengths)
+        if self.training:
+            # Now and then one of the two is silent, so that each learns to do without the other.
+            draw = torch.rand(len(grams), 1)
+            grams, read = grams * (draw > 0.35), read * (draw < 0.85)
+        return grams + read + self.bias
 
 
 def worst(logits: torch.Tensor, owner: torch.Tensor, texts: int) -> torch.Tensor:
@@ -161,14 +165,14 @@ def fit(
     rng = np.random.default_rng(seed)
     slow = list(model.reader.parameters()) if model.reader is not None else []
     fast = [each for name, each in model.named_parameters() if not name.startswith("reader")]
-    optimiser = torch.optim.Adam([{"params": fast, "lr": rate}, {"params": slow, "lr": 0.004}])
+    optimiser = torch.optim.Adam([{"params": fast, "lr": rate}, {"params": slow, "lr": 0.006}])
     truths, weights = torch.from_numpy(truth), torch.from_numpy(weight)
     loudest = np.full(len(truth), np.inf, np.float32)
     for epoch in range(epochs):
         open_questions = (loudest > SETTLED) | (rng.random(len(truth)) < 0.1)
         order = rng.permutation(np.flatnonzero(open_questions))
         for group in optimiser.param_groups:
-            group["lr"] *= 0.55 if epoch else 1
+            group["lr"] *= 0.6 if epoch else 1
         total = 0.0
         for start in range(0, len(order), 512):
             chosen = order[start : start + 512]
@@ -181,7 +185,7 @@ def fit(
             )
             losses = losses * known
             loudest[chosen] = losses.detach().max(1).values.numpy()
-            loss = losses.sum() / known.sum()
+            loss = losses.sum() / known.sum() + DECAY * model.bag.weight.square().sum()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -246,8 +250,9 @@ def main() -> None:
     model = Linear(meanings.table.shape[1] if meanings is not None else 0)
     if given.begin is not None:
         with np.load(given.begin) as kept, torch.no_grad():
-            model.bag.weight[:BUCKETS] = torch.from_numpy(kept["bag.weight"] if "bag.weight" in kept else kept["table"])
-            model.bias.copy_(torch.from_numpy(kept["bias"]))
+            for name, value in model.state_dict().items():
+                if name in kept:
+                    value[: len(kept[name])] = torch.from_numpy(kept[name])
     fit(model, subset(made, chosen), truth[chosen], weight[chosen], meanings, epochs=epochs, seed=SEED)
     state = {name: value.detach().numpy() for name, value in model.state_dict().items()}
     state["bag.weight"] = state["bag.weight"][:BUCKETS]

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from examples import CALIBRATING, HELD, LABELS, Example
 from fit import prepared
-from sources import LANGUAGES, digest, part
+from sources import LANGUAGES, digest
 
 from rocamadre.guardrails.classifiers import model as runtime
 
 TARGET = Path(runtime.__file__).with_name("weights") / "content.npz"
 CARD = Path(__file__).parents[1] / "figures.json"
-FALSE = {"LOW": 0.02, "MEDIUM": 0.006, "HIGH": 0.001}
+FALSE = {"LOW": 0.04, "MEDIUM": 0.015, "HIGH": 0.003}
 """The largest part of ordinary texts that may be found at a level."""
 LABELLED = ("moderation", "hate-davidson", "told-br", "advbench", "catqa", "jailbreaks", "prompt-injection")
 ORDINARY = ("requests", "answers", "questions", "background", "benign-security", "tatoeba", "novels")
@@ -122,9 +122,6 @@ def main() -> None:
     examples, made = prepared(given.data, given.work, smoke=given.smoke)
     scores = np.load(given.work / "scores.npz")["scores"]
     truth = np.array([each.values for each in examples])
-    for each in examples:
-        if each.role == HELD and "pattern" in each.extra and part(each.extra["pattern"] + "calibrates", 2):
-            each.role = CALIBRATING
     role = np.array([each.role for each in examples])
     kinds = np.array([kind_of(each) for each in examples])
     limits = []

@@ -130,7 +130,8 @@ def _sentence_ends(codes: npt.NDArray[np.uint32], starts: Numbers, ends: Numbers
 def _bucket(values: Codes, kind: int) -> npt.NDArray[np.int32]:
     mixed = (values ^ _SALTS[kind]) * _MIX
     mixed ^= mixed >> np.uint64(29)
-    return ((mixed * _SALTS[0]) >> np.uint64(64 - BUCKET_BITS)).astype(np.int32)
+    buckets: npt.NDArray[np.int32] = ((mixed * _SALTS[0]) >> np.uint64(64 - BUCKET_BITS)).astype(np.int32)
+    return buckets
 
 
 def _shifted(values: Codes, distance: int) -> Codes:

@@ -23,20 +23,21 @@ def units(sentence: npt.NDArray[np.bool_]) -> Numbers:
     if int(pieces.max()) == 1:
         return begins
     first = np.repeat(np.cumsum(pieces) - pieces, pieces)
-    return np.repeat(begins, pieces) + (np.arange(int(pieces.sum())) - first) * UNIT_WORDS
+    cut: Numbers = np.repeat(begins, pieces) + (np.arange(int(pieces.sum())) - first) * UNIT_WORDS
+    return cut
 
 
 def windows(sentence: npt.NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
-    """First word and the word after the last, of windows that begin at each unit and hold whole units.
+    """First word and the word after the last of each window: every unit alone, and whole units up to `WINDOW_WORDS`.
 
-    A window that lies within the one before it is left out.
+    Of those that hold several, one that lies within the one before it is left out.
 
     >>> [each.tolist() for each in windows(np.array([False, True, False, True]))]
-    [[0], [4]]
+    [[0, 0, 2], [4, 2, 4]]
     """
     begins = units(sentence)
     stops = np.append(begins[1:], len(sentence))
     last = np.searchsorted(stops, begins + WINDOW_WORDS, side="right")
     ends = stops[np.maximum(last - 1, np.arange(len(begins)))]
-    fresh = np.concatenate(([True], ends[1:] > ends[:-1]))
-    return begins[fresh], ends[fresh]
+    fresh = np.concatenate(([True], ends[1:] > ends[:-1])) & (ends > stops)
+    return np.concatenate((begins[fresh], begins)), np.concatenate((ends[fresh], stops))
