@@ -17,7 +17,7 @@ def retrieval(figures: dict[str, Any]) -> Rows:
         gain = found["against_best_other"]
         rows.append(
             (
-                f"{name}, {found['questions']} questions, {found['documents']:,} documents: nDCG@10, and the best other",
+                f"{name}, {found['questions']} questions, {found['documents']:,} documents: nDCG@10, the best other",
                 f"{ours:.3f}; {best} {found['ndcg@10'][best]:.3f}: {gain['mean']:+.3f} "
                 f"({gain['low']:+.3f} to {gain['high']:+.3f})",
                 f"-0.005; aim {found['aim']:.2f}",
