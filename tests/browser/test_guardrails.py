@@ -118,6 +118,22 @@ def test_an_answer_is_masked_while_it_streams(tab, guardrail):
     assert page.locator(".told-here").first.inner_text() == REFUSED
 
 
+def test_a_conversation_goes_through_one(tab, guardrail):
+    page = tab.page
+    tab.open("/playground?models=rocamadre.fake-v1:0")
+    tab.settled()
+    page.locator("summary", has_text="Guardrail").click()
+    page.get_by_role("combobox", name="Guardrail").select_option(f"{guardrail}:1")
+    composer = page.locator(".composer textarea")
+    composer.fill(f"Write to {MAIL}")
+    composer.press("Enter")
+    page.locator("summary", has_text="What the guardrail did").click()
+    assert page.locator(".area-guardrail tbody tr", has_text=MAIL).first.is_visible()
+    assert "{EMAIL}" in page.locator(".said").first.inner_text()
+    page.get_by_role("button", name="View code").click()
+    page.locator("dialog pre", has_text=f'"guardrailIdentifier": "{guardrail}"').wait_for()
+
+
 def test_a_draft_is_changed_numbered_and_deleted(tab, console):
     bedrock, page = console.client("bedrock"), tab.page
     made = bedrock.create_guardrail(name="short-lived", **SETTINGS)["guardrailId"]

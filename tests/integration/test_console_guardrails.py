@@ -11,6 +11,10 @@ import pytest
 from rocamadre.console.guardrails.asking import apply_request, converse_request
 from rocamadre.console.guardrails.code import Where, write_apply, write_keep, write_stream, write_version
 from rocamadre.console.guardrails.draft import Draft, choose
+from rocamadre.console.playground.code import Asked, write_code
+from rocamadre.console.playground.conversation import Exchange, Frame
+
+FAKE = "rocamadre.fake-v1:0"
 
 
 @pytest.fixture
@@ -45,17 +49,28 @@ def test_a_guardrail_is_made_changed_numbered_tried_and_streamed_through(server,
     assert "To {EMAIL}: it's é" in found
     assert "sensitiveInformationPolicy" in found
     request = converse_request(
-        identifier, "1", model="rocamadre.fake-v1:0", prompt="To ana@example.org", mode="sync"
+        identifier, "1", model=FAKE, prompt="To ana@example.org", mode="sync"
     )  # fmt: skip
     said = execute(write_stream(where, request))
     assert "{EMAIL}" in said
     assert "inputAssessment" in said
     blocked = execute(
         write_stream(where, converse_request(
-            identifier, "DRAFT", model="rocamadre.fake-v1:0", prompt="Project Heron", mode="async"
+            identifier, "DRAFT", model=FAKE, prompt="Project Heron", mode="async"
         ))
     )  # fmt: skip
     assert "Não.\nguardrail_intervened" in blocked
+
+
+def test_programs_of_the_playground_name_the_guardrail(server, execute):
+    where = Where(server.address, "us-east-1", locked=False)
+    draft = Draft(name="chatted", blocked_input="No.", blocked_output="No.", profanity={"type": "PROFANITY"})
+    draft.pii.append({"type": "EMAIL", "action": "ANONYMIZE"})
+    identifier = execute(write_keep(where, draft.members())).split()[0]
+    frame = Frame(guardrail=f"{identifier}:DRAFT")
+    asked = Asked(FAKE, server.address, "us-east-1", False, frame, (Exchange("To ana@example.org"),))
+    for language in ("boto3", "openai"):
+        assert "{EMAIL}" in execute(write_code(asked, language))
 
 
 def test_a_server_that_wants_keys(locked_server, execute):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rocamadre.console.guardrails.draft import FILTERS, GROUNDING, PII
-from rocamadre.console.guardrails.findings import Found, places
+from rocamadre.console.guardrails.findings import Found, places, read_trace
 from rocamadre.console.page import Page
 from rocamadre.console.pages.knowledge_document import pieces
 from rocamadre.console.parts.elements import box, heading, tag, text
@@ -84,6 +84,18 @@ def draw_usage(page: Page, usage: Mapping[str, Any]) -> None:
     ]  # fmt: skip
     if said:
         text(f"{t('findings.units')}: {' · '.join(said)}", classes="faint small")
+
+
+def draw_trace(page: Page, guardrail: Mapping[str, Any]) -> None:
+    """What a trace tells of a guardrail, folded away below an answer."""
+    t = page.t
+    trace = read_trace(guardrail)
+    found = [*trace.prompt, *trace.answer]
+    with box("fold", name="details"):
+        tag("summary", f"{t('findings.trace')}: {t.number(sum(each.detected for each in found))}")
+        text(trace.reason, classes="faint small hostile")
+        draw_part(page, t("findings.in_prompt"), trace.prompt, "")
+        draw_part(page, t("findings.in_answer"), trace.answer, "")
 
 
 def draw_part(page: Page, title: str, found: Sequence[Found], said: str) -> None:

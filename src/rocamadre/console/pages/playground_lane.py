@@ -16,6 +16,7 @@ from nicegui.events import GenericEventArguments
 
 from rocamadre.console.failures import ApiFailure
 from rocamadre.console.page import Page
+from rocamadre.console.pages.guardrails_findings import draw_trace
 from rocamadre.console.parts.elements import box, button, set_attributes, tag, text, text_field
 from rocamadre.console.parts.states import failed
 from rocamadre.console.parts.token_view import TokenView
@@ -177,6 +178,9 @@ class Lane:
                 self._task = None
             if not view.place.is_deleted:
                 view.finish()
+                if answer.guardrail:
+                    with self._area(view, "guardrail"):
+                        draw_trace(self.desk.page, answer.guardrail)
                 self.desk.settled()
         shows_tokens = exchange.prompt or answer.edited
         if shows_tokens and answer.text and not answer.failure and not view.place.is_deleted:

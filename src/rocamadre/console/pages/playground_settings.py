@@ -10,11 +10,12 @@ from typing import Any
 from nicegui import background_tasks
 
 from rocamadre.console.failures import ApiFailure
+from rocamadre.console.guardrails.asking import DRAFT, Line, list_guardrails
 from rocamadre.console.page import Page
 from rocamadre.console.parts.distribution import Distribution
-from rocamadre.console.parts.elements import box, set_attributes, tag, text
+from rocamadre.console.parts.elements import box, choice_field, link, set_attributes, tag, text
 from rocamadre.console.parts.inputs import free_number, free_text, slider
-from rocamadre.console.parts.states import failed
+from rocamadre.console.parts.states import failed, region
 from rocamadre.console.playground.asking import next_token
 from rocamadre.console.playground.conversation import Frame, Json, read_schema, read_tools
 from rocamadre.console.playground.parameters import BOUNDS, MOST_SEED, Parameters
@@ -43,6 +44,7 @@ class SettingsPanel:
         self._system = ""
         self._tools: tuple[Json, ...] = ()
         self._schema = ""
+        self._guardrail = ""
         self._fields: dict[str, _JsonField] = {}
         self.next = NextToken(page)
         t = page.t
@@ -61,12 +63,18 @@ class SettingsPanel:
             tag("summary", t("playground.more"))
             with box("section"):
                 self._chance()
+        with box("fold", name="details") as fold:
+            tag("summary", t("guardrail.title"))
+            text(t("guardrail.in_chat"), classes="faint small")
+            self._picker = box("section")
+        # Each guardrail is asked for its versions, so that is left until somebody wants one.
+        fold.on("toggle", self._open_picker, args=[])
         self._fields["tools"] = _JsonField(page, "tools", self._take_tools, _TOOL_EXAMPLE)
         self._fields["schema"] = _JsonField(page, "schema", self._take_schema, _SCHEMA_EXAMPLE)
 
     def frame(self) -> Frame:
         """What goes with a question."""
-        return Frame(self._system, self.parameters, self._tools, self._schema)
+        return Frame(self._system, self.parameters, self._tools, self._schema, self._guardrail)
 
     @property
     def wrong(self) -> bool:
@@ -80,6 +88,27 @@ class SettingsPanel:
             if value and failure.status == 400 and words in failure.message.lower():
                 self._fields[name].tell(failure.message)
                 return
+
+    def _open_picker(self) -> None:
+        if not self._picker.default_slot.children:
+            with self._picker:
+                region(self._page, partial(list_guardrails, self._page.api), self._guardrails, lines=1)
+
+    def _guardrails(self, found: list[Line]) -> None:
+        t = self._page.t
+        if not found:
+            link(t("guardrails.none"), "/guardrails")
+            return
+        named = {
+            f"{each.told['id']}:{version}": f"{each.told['name']} · {version}"
+            for each in found
+            for version in (DRAFT, *each.versions)
+        }
+        choice_field(t("guardrail.title"), {"": t("redteam.without"), **named}, value=self._guardrail,
+                     on_change=self._take_guardrail, classes="compact")  # fmt: skip
+
+    def _take_guardrail(self, value: Any) -> None:
+        self._guardrail = str(value)
 
     def _sliders(self) -> None:
         t = self._page.t

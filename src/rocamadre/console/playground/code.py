@@ -149,6 +149,10 @@ def _openai_more(frame: Frame) -> Json:
     if frame.schema:
         schema = {"name": "answer", "schema": json.loads(frame.schema), "strict": True}
         found["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if frame.guardrail:
+        name, _, version = frame.guardrail.partition(":")
+        headers = {"X-Amzn-Bedrock-GuardrailIdentifier": name, "X-Amzn-Bedrock-GuardrailVersion": version}
+        found["extra_headers"] = headers
     return found
 
 

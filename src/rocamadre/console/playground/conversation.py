@@ -214,12 +214,14 @@ class Frame:
     Attributes:
         tools: Elements of `toolConfig.tools`.
         schema: The answer's JSON Schema as it was written; empty for none.
+        guardrail: Id and version, with a colon between; empty for none.
     """
 
     system: str = ""
     parameters: Parameters = field(default_factory=Parameters)
     tools: tuple[Json, ...] = ()
     schema: str = ""
+    guardrail: str = ""
 
     def members(self) -> Json:
         """Members of Converse beside `messages`."""
@@ -231,6 +233,10 @@ class Frame:
         if self.schema:
             structure = {"jsonSchema": {"name": "answer", "schema": self.schema}}
             found["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": structure}}
+        if self.guardrail:
+            name, _, version = self.guardrail.partition(":")
+            chosen = {"guardrailIdentifier": name, "guardrailVersion": version, "trace": "enabled"}
+            found["guardrailConfig"] = chosen
         return found
 
 
