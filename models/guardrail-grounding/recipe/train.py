@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import pickle
 import random
 import sys
 import time
@@ -194,7 +193,6 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=5)
     parser.add_argument("--smoke", action="store_true", help="a few rows and trees, written to --out alone")
     parser.add_argument("--out", type=Path, help="folder for both files instead of their places in the checkout")
-    parser.add_argument("--keep", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.smoke and not given.out:
         parser.error("--smoke needs --out: it must not replace the shipped weights")
@@ -207,12 +205,7 @@ def main() -> None:
     for name, pairs, columns in (("grounding", grounding, GROUNDING), ("relevance", relevance, RELEVANCE)):
         found = limited(pairs, MOST, given.seed)
         note(name, len(found), "pairs", dict(Counter((pair.fold, pair.good) for pair in found)))
-        if given.keep and (kept := given.keep / f"{name}.pickle").exists():
-            rows = pickle.loads(kept.read_bytes())
-        else:
-            rows = measured(found, name == "relevance")
-            if given.keep:
-                kept.write_bytes(pickle.dumps(rows))
+        rows = measured(found, name == "relevance")
         note("numbers made")
         made[name] = trained(rows, columns, name == "relevance", given)
         told[name] = figures(rows, made[name], name == "relevance")
