@@ -42,7 +42,7 @@ WHOLE: dict[str, Any] = {
     # What is found is told and stops nothing: a stream that is stopped early would not be measured.
     "contentPolicyConfig": {
         "filtersConfig": [
-            {"type": kind, "inputStrength": "HIGH", "outputStrength": "HIGH", "outputAction": "NONE"}
+            {"type": kind, "inputStrength": "NONE", "outputStrength": "HIGH", "outputAction": "NONE"}
             for kind in ("HATE", "INSULTS", "SEXUAL", "VIOLENCE", "MISCONDUCT")
         ]
     },
@@ -53,6 +53,7 @@ WHOLE: dict[str, Any] = {
                 "definition": "Advice on what to do with money: shares, funds, coins.",
                 "examples": ["Which shares should I buy?"],
                 "type": "DENY",
+                "inputEnabled": False,
                 "outputAction": "NONE",
             }
         ]
@@ -79,6 +80,7 @@ async def _ask(session: aiohttp.ClientSession, model: str, question: str, config
             last = (last + data)[-4096:]
     counted = re.search(rb'"outputTokens":(\d+)', last)
     assert counted is not None
+    assert int(counted[1]), "the guardrail stopped a stream that is to be measured"
     return {"tokens": int(counted[1]), "seconds": time.perf_counter() - started, "first": first}
 
 

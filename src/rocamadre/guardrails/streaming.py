@@ -76,9 +76,10 @@ class Watch:
     """Examines one answer with some guardrails. `add` as text comes; `look` when `due`, and at the end of each text.
 
     Text is sent on up to the place before which no finding can begin, grow or go away: as many characters before the
-    newest as the longest match of any policy spans. Each examination reads those and some before them, so that its
-    cost does not grow with the answer. Where a grounding source and a query are at hand and a guardrail checks
-    grounding, nothing is sent before the end: a part of an answer is neither grounded nor relevant.
+    newest as the longest match of any policy spans, or fewer where a policy knows better (`unsettled`). Each
+    examination reads those and some before them, so that its cost does not grow with the answer. Where a grounding
+    source and a query are at hand and a guardrail checks grounding, nothing is sent before the end: a part of an answer
+    is neither grounded nor relevant.
 
     `add` may be called while `look` runs in a thread; no two looks at a time.
 
@@ -120,9 +121,11 @@ class Watch:
             for guardrail, origin in guardrails
         ]
         parts = [part for each in self._watched for part in each.parts]
-        self._hold: float = max((_hold(part) for part in parts), default=0)
+        self._parts = parts
+        self._hold: float = max((_hold(part, "") for part in parts), default=0)
         whole = any(part.policy not in _EXACT for part in parts)
-        self._context: float = max(CONTEXT if whole else 0, self._hold)
+        longest = max((part.checker.longest_match or 0 for part in parts), default=0)
+        self._context: float = max(CONTEXT if whole else 0, self._hold, longest)
         if any(part.policy == _GROUNDING for part in parts):
             self._context = math.inf
             hold_all = hold_all or masks
@@ -189,7 +192,7 @@ class Watch:
         end = self._start + len(self._window)
         self._seen = end
         places = self._findings(final=final)
-        safe = end if final else max(self._sent, _before_all(places, end - int(min(self._hold, end)), self._start))
+        safe = end if final else max(self._sent, _before_all(places, end - self._held(end), self._start))
         self._settle(places, safe)
         if self.blocked is not None:
             return ""
@@ -202,6 +205,12 @@ class Watch:
         else:
             self._forget()
         return text
+
+    def _held(self, end: int) -> int:
+        """Characters before a place that nothing is certain about yet."""
+        if math.isinf(self._hold):
+            return end
+        return min(end, max((_hold(part, self._window) for part in self._parts), default=0))
 
     def _findings(self, *, final: bool) -> list[_Place]:
         """What there is in the window. Judgements of all of it are kept, and may block, at once."""
@@ -281,12 +290,13 @@ class Watch:
         return Examined(each.guardrail, each.blocked or each.masked, assessments[0], assessments[1], reason)
 
 
-def _hold(part: Any) -> int:
-    """Characters to hold back for a policy."""
+def _hold(part: Any, text: str) -> int:
+    """Characters at the end of a text to hold back for a policy."""
     longest: int | None = part.checker.longest_match
-    if longest is not None:
-        return longest
-    return UNBOUNDED if part.policy in _EXACT else 0
+    if longest is None:
+        return UNBOUNDED if part.policy in _EXACT else 0
+    unsettled = getattr(part.checker, "unsettled", None)
+    return longest if unsettled is None else min(longest, unsettled(text))
 
 
 def _before_all(places: Sequence[_Place], safe: int, window: int) -> int:

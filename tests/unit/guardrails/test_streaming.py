@@ -87,6 +87,18 @@ def test_a_value_in_single_characters():
     assert "".join(streamed(watch, list(TEXT))) == masking().examine([Content(TEXT)], Source.OUTPUT).outputs[0]
 
 
+def test_less_is_held_back_than_the_longest_address():
+    guard = masking()
+    assert guard.longest_match == 642
+    watch = Watch([(guard, ["REQUEST"])])
+    watch.add("A few short words. " * 30)
+    assert len(watch.look()) > 300
+    watch.add("See https://example.com/" + "path/" * 90)
+    assert "https" not in watch.look()
+    watch.add("end now. " + "And more words. " * 30)
+    assert "{URL} now." in watch.look()
+
+
 def test_nothing_found_is_sent_byte_for_byte():
     text = "Todo está bien: señal – 100 %\r\n\tok\u200b. " * 80
     watch = Watch([(masking(), ["REQUEST"])])

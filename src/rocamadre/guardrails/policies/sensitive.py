@@ -25,6 +25,9 @@ _ACTIONS = {"BLOCK": Action.BLOCK, "ANONYMIZE": Action.ANONYMIZE, "NONE": Action
 _STRICTNESS = {Action.NONE: 0, Action.ANONYMIZE: 1, Action.BLOCK: 2}
 _RECOGNISER = re.compile(r"recogni[sz]er:([A-Z_]+)")
 _WINDOW = 130
+_BEHIND = 64
+"""Characters behind a value that may tell what it is."""
+_SPACES = " \t\n\r\f\v"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,17 @@ class SensitiveChecker:
             return None
         longest = max((each.longest for each in self._scanners.values() if each is not None), default=0)
         return max(longest + _WINDOW, *(width or 0 for width in widths), 0)
+
+    def unsettled(self, text: str) -> int:
+        """Characters at the end of a text in which a finding may still begin, grow or go away as the text goes on.
+
+        Fewer than `longest_match`, where there is one: a value without white space ends with its word.
+        """
+        scanners = [each for each in self._scanners.values() if each is not None]
+        spaced = max((each.longest_spaced for each in scanners), default=0)
+        longest = max((each.longest for each in scanners), default=0)
+        word = len(text) - 1 - max(map(text.rfind, _SPACES))
+        return max(spaced + _BEHIND, min(word, longest), *(width or 0 for _, _, width in self._expressions), 0)
 
     def check(self, text: Text, source: Source, around: Surroundings) -> list[Finding]:
         """Findings in order of place; none of two overlapping ones is masked, the surer and longer is."""

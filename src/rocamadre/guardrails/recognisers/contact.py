@@ -84,6 +84,7 @@ PATTERNS = (
         r"[A-Za-z0-9À-ÿ_%+-][A-Za-z0-9À-ÿ._%+-]{0,63}@(?:[A-Za-z0-9À-ÿ-]{1,63}\.){1,6}[A-Za-z]{2,24}",
         check=_email,
         longest=320,
+        unbroken=True,
     ),
     Pattern(
         "EMAIL",
@@ -99,12 +100,14 @@ PATTERNS = (
         cut=_trimmed,
         bounded=False,
         longest=512,
+        unbroken=True,
     ),
     Pattern(
         "URL",
         r"(?i:www)\.(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,12}(?:[/?#:][^\s<>\"`{}|\\^]{0,300})?",
         cut=_trimmed,
         longest=400,
+        unbroken=True,
     ),
     Pattern(
         "URL",
@@ -112,6 +115,7 @@ PATTERNS = (
         cut=_trimmed,
         far=r"[@.\pL\d_-]$",
         longest=400,
+        unbroken=True,
     ),
     Pattern(
         "IP_ADDRESS",

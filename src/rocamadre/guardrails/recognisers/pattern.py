@@ -32,6 +32,7 @@ class Pattern:
         behind: Alternatives that must not stand right behind it.
         bounded: No letter or digit touches the value, nor is it a part of a longer number.
         longest: Characters at most.
+        unbroken: The value holds no white space.
     """
 
     type: str
@@ -46,3 +47,4 @@ class Pattern:
     behind: str = ""
     bounded: bool = True
     longest: int = 64
+    unbroken: bool = False

@@ -145,14 +145,21 @@ class Scanner:
 
     Args:
         types: Of the API, or names of ours.
+
+    Attributes:
+        longest: Characters of a value at most.
+        longest_spaced: The same, of those with white space in them.
     """
 
     def __init__(self, types: Collection[str]) -> None:
         self._compiled = [_compiled(each) for each in PATTERNS if each.type in types]
         self._tagged = frozenset(types) & frozenset(TAGGED)
         self.longest = max((each.pattern.longest for each in self._compiled), default=0)
+        spaced = (each.pattern.longest for each in self._compiled if not each.pattern.unbroken)
+        self.longest_spaced = max(spaced, default=0)
         if self._tagged:
             self.longest = max(self.longest, 200)
+            self.longest_spaced = max(self.longest_spaced, 200)
         self._set = _set_of((each.pattern.regex for each in self._compiled), ignore_case=False)
         # Words that must stand near: a pattern whose words are nowhere in the text need not be tried.
         nearby = [number for number, each in enumerate(self._compiled) if each.near]
