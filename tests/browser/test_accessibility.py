@@ -6,7 +6,7 @@ import pytest
 
 PAGES = (
     "/", "/playground", "/models?aliases=1", "/models/roca-mini", "/training", "/training/new", "/knowledge", "/jobs",
-    "/activity", "/activity/calls", "/activity/requests", "/nowhere",
+    "/guardrails", "/activity", "/activity/calls", "/activity/requests", "/nowhere",
 )  # fmt: skip
 NARROW = {"width": 390, "height": 844}
 WIDE = {"width": 1280, "height": 900}

@@ -71,7 +71,13 @@ def test_answers_of_a_model(make_tab, locked_console):
         )
 
 
-@pytest.mark.parametrize("path", ["/activity/calls", "/activity/calls?at={}", "/models?find={}&sort={}", "/{}"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/activity/calls", "/activity/calls?at={}", "/models?find={}&sort={}", "/{}", "/guardrails/{}?view={}",
+        "/guardrails/red-team?report={}",
+    ],
+)  # fmt: skip
 def test_addresses(make_tab, console, path):
     tab = make_tab(console)
     tab.expected += ["404", "400"]

@@ -7,8 +7,8 @@ import re
 import pytest
 
 ALL = (
-    "/", "/models", "/models/roca-mini", "/training", "/training/new", "/jobs", "/activity", "/activity/calls",
-    "/activity/requests",
+    "/", "/models", "/models/roca-mini", "/training", "/training/new", "/guardrails", "/jobs", "/activity",
+    "/activity/calls", "/activity/requests",
 )  # fmt: skip
 NARROW = {"width": 390, "height": 844}
 FAKE = "rocamadre.fake-v1:0"

@@ -40,8 +40,8 @@ PII = {
 """Types of personal data by the group that a person looks for them in."""
 
 _SHOWN = {
-    "topicPolicy": {"topics": "topicsConfig"},
     "contentPolicy": {"filters": "filtersConfig"},
+    "topicPolicy": {"topics": "topicsConfig"},
     "wordPolicy": {"words": "wordsConfig", "managedWordLists": "managedWordListsConfig"},
     "sensitiveInformationPolicy": {"piiEntities": "piiEntitiesConfig", "regexes": "regexesConfig"},
     "contextualGroundingPolicy": {"filters": "filtersConfig"},

@@ -165,7 +165,7 @@ def topic_fields(page: Page, draft: Draft, changed: Changed) -> None:
         with box("section grow"):
             with box("fields"):
                 text_field(t("policies.topic"), value=entry["name"], on_change=partial(take, "name"), maxlength=100,
-                           placeholder=t("policies.topic_example"))  # fmt: skip
+                           placeholder=t("policies.topic_example"), classes="whole")  # fmt: skip
                 _sides(page, entry, _BLOCKING, changed)
             free_text(t("policies.definition"), partial(take, "definition"), value=entry["definition"], lines=2,
                       maxlength=200, placeholder=t("policies.definition_example"))  # fmt: skip

@@ -102,7 +102,7 @@ class _Versions:
         self._told = box("section", aria_live="polite")
         self._list(versions)
         with box("fold", name="details"):
-            tag("summary", t("guardrails.delete"))
+            tag("summary", t("guardrails.delete_all"))
             text(t("guardrails.delete_hint"), classes="faint")
             button(t("guardrails.delete_now", name=self._name), partial(self._delete, ""), kind="danger",
                    symbol="close")  # fmt: skip
