@@ -318,9 +318,10 @@ def dialogue(dice: random.Random) -> dict:
              "o": dice.choice(themes.JOBS[language].split()), "c": value_of("code", language, dice), "n": dice.choice(NAMES),
              "d": dice.choice(themes.DAYS[language].split())}  # fmt: skip
     spoken = [*lines]
-    for at in (0, len(lines)):
-        if dice.random() < 0.5:
-            spoken[at:at] = list(dice.choice(FILLERS[language]))
+    if dice.random() < 0.5:
+        spoken = [*dice.choice(FILLERS[language]), *spoken]
+    if dice.random() < 0.5:
+        spoken = [*spoken, *dice.choice(FILLERS[language])]
     text = "\n".join(f"{(a, b)[number % 2]}: {line.format(**holes)}" for number, line in enumerate(spoken))
     return turn(dice.choice(SUMMARISE[language]).format(text=text), summary.format(**holes))
 

@@ -63,3 +63,13 @@ def test_seconds_of_it_learn_something_and_a_second_call_goes_on(name, tmp_path,
     monkeypatch.setattr(load("sidekicks"), "REPORT", 2)
     assert recipe.main() == 0
     assert [line.split(",")[0] for line in caplog.messages if line.startswith("step")] == ["step 22"]
+
+
+def test_ablations_measure_nats_per_byte(monkeypatch):
+    ablate, editions, loop = load("ablate"), load("editions"), load("loop")
+    network = loop.make_network(editions.SMOKE.shape, seed=1, device=torch.device("cpu"))
+    torch.nn.init.zeros_(network.embedding.weight)
+    ids = np.random.default_rng(0).integers(0, 512, 1001)
+    assert ablate.nats_per_byte(network, ids, 4000, length=50) == pytest.approx(np.log(512) * 1000 / 4000, rel=1e-4)
+    for make in ablate.VARIANTS.values():
+        assert sum(phase.tokens for phase in make().phases) == 1_000_000
