@@ -7,6 +7,7 @@ static vectors). A logistic function of the two, fitted on topics that are not t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,6 +54,15 @@ class Fit:
     constant: float
 
 
+_HOW_ONE_DEFINES = re.compile(
+    r"\b(?:recommend\w*|advice|advising|suggestions?|questions?|requests?|information|opinions?|discussions?|statements?|any|"
+    r"anything|about|related|regarding|concerning|providing|giving|including|ways?|topics?|matters?|others?|content|"
+    r"recomenda\w*|consejos?|conselhos?|aconsej\w*|aconselh\w*|preguntas?|perguntas?|peticiones|pedidos?|informaci\w+|"
+    r"informaç\w+|opinio\w+|opiniõ\w+|cualquier\w*|qualquer|quaisquer|sobre|relacionad\w*|relativ\w*|incluyendo|"
+    r"incluindo|formas?|temas?|asuntos?|assuntos?|cuestion\w*|quest\w+|otr[oa]s?|outr[oa]s?|contenidos?|conteúdos?)\b"
+)
+"""Words in which subjects are described rather than talked about."""
+
 EXAMPLE = Fit(5.1, 2.6, 1.4, -2.35)
 DEFINITION = Fit(6.0, 3.9, 4.0, -1.75)
 
@@ -95,7 +105,9 @@ class Topic:
     def read(cls, name: str, definition: str, examples: Sequence[str]) -> Topic:
         """A topic from its description."""
         passages = (read_passage(each) for each in examples)
-        return cls(read_passage(f"{name}. {definition}"), tuple(each for each in passages if each is not None))
+        plain = fold(f"{name}. {definition}").text
+        told = read_passage(_HOW_ONE_DEFINES.sub(" ", plain)) or read_passage(plain)
+        return cls(told, tuple(each for each in passages if each is not None))
 
     @property
     def probes(self) -> list[tuple[Passage, Fit]]:
