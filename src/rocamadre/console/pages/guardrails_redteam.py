@@ -210,7 +210,7 @@ def _rates(page: Page, title: str, groups: Mapping[str, Mapping[str, Any]]) -> N
     t = page.t
     with box("card"):
         heading(title)
-        with box("table-box", tabindex="0", role="region", aria_label=title), tag("table", classes="table"):
+        with box("table-box", tabindex="0", role="region", aria_label=title), tag("table", classes="table rates"):
             with tag("thead"), tag("tr"):
                 tag("th", t("redteam.what"), scope="col")
                 tag("th", t("redteam.condition"), scope="col")
