@@ -85,7 +85,7 @@ def main() -> None:
         pieces=facts["pieces"],
         rank=facts["plan"]["rank"],
         megabytes=facts["bytes"] / 1e6,
-        minutes=facts["cpu_minutes"],
+        minutes=facts["seconds"] / 60,
         verdict=verdict,
         seed=facts["plan"]["seed"],
         steps=facts["plan"]["steps"],

@@ -42,6 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--teacher-seconds", type=float, default=1e9, help="ask no longer than this")
     parser.add_argument("--only-teacher", action="store_true")
     parser.add_argument("--choosing", action="store_true", help="keep the articles away that settings are chosen on")
+    parser.add_argument("--part", type=float, help="share of the data; 1, with --smoke 0.01")
     parser.add_argument("--smoke", action="store_true", help="a hundredth of the data and of the steps, to WORK alone")
     parser.add_argument("--ship", action="store_true", help="write the result beside this recipe")
     return parser.parse_args()
@@ -51,7 +52,7 @@ def read(given: argparse.Namespace, folder: Path) -> data.Corpus:
     kept = folder / "corpus.pickle"
     if kept.exists():
         return pickle.loads(kept.read_bytes())
-    corpus = data.read(given.data, choosing=given.choosing, part=0.01 if given.smoke else 1.0, seed=SEED)
+    corpus = data.read(given.data, choosing=given.choosing, part=given.part, seed=SEED)
     if given.smoke:
         corpus.english = corpus.english[:512]
     kept.with_suffix(".part").write_bytes(pickle.dumps(corpus))
@@ -61,9 +62,10 @@ def read(given: argparse.Namespace, folder: Path) -> data.Corpus:
 
 def main() -> None:
     given = arguments()
+    given.part = given.part or (0.01 if given.smoke else 1.0)
     if given.smoke:
         given.pieces, given.rank, given.steps, given.name = 2000, 32, 60, "smoke"
-    folder = given.work / given.name
+    folder, begun = given.work / given.name, time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     corpus = read(given, folder)
     tokenizer = vocabulary.learn(corpus, given.pieces, folder / "tokenizer.json", seed=SEED)
@@ -78,7 +80,7 @@ def main() -> None:
     import training  # torch: a run that only asks the teacher does without
 
     facts = training.make(corpus, tokenizer, taught, folder, given, seed=SEED)
-    facts |= {"cpu_minutes": round(time.process_time() / 60, 1), "data_sha256": data.hashes(given.data)}
+    facts |= {"seconds": round(time.monotonic() - begun), "data_sha256": data.hashes(given.data)}
     facts |= {"licences": data.SETS}
     facts |= {"sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in SERVED}}
     (folder / "figures.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")

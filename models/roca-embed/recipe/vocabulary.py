@@ -16,10 +16,11 @@ from tokenizers.trainers import WordPieceTrainer
 
 UNKNOWN = "[UNK]"
 BYTES = {"en": 5_000_000, "es": 5_000_000, "pt": 5_000_000}
+MOST_ROUNDS = 3
 
 
 def texts_by_language(corpus: Corpus, rng: random.Random) -> list[str]:
-    """As much of each language; short texts come round again where one has less."""
+    """As much of each language; they come round again where one has less."""
     sides: dict[str, set[int]] = {language: set(corpus.paragraphs[language]) for language in BYTES}
     for kind, pairs in corpus.translations.items():
         for place, language in enumerate(kind.split("-")):
@@ -31,15 +32,11 @@ def texts_by_language(corpus: Corpus, rng: random.Random) -> list[str]:
         order = sorted(sides[language])
         rng.shuffle(order)
         size = 0
-        while size < most:
-            before = size
-            for place in order:
-                found.append(corpus.texts[place])
-                size += len(corpus.texts[place])
-                if size >= most:
-                    break
-            if before == 0 and size < most / 20:
+        for place in order * MOST_ROUNDS:
+            if size >= most:
                 break
+            found.append(corpus.texts[place])
+            size += len(corpus.texts[place])
     return found
 
 
