@@ -115,7 +115,7 @@ def test_an_answer_is_masked_while_it_streams(tab, guardrail):
     typed(page.get_by_role("textbox", name="Prompt", exact=True), "What is Project Heron?")
     page.get_by_role("button", name="Send").click()
     page.locator(".told-here", has_text=REFUSED).wait_for()
-    assert page.get_by_text("guardrail_intervened").is_visible()
+    page.get_by_text("guardrail_intervened").wait_for()
 
 
 def test_a_conversation_goes_through_one(tab, guardrail):
