@@ -322,6 +322,26 @@ def _losses(figures: dict[str, Any]) -> dict[str, float]:
     return dict(figures["methods"]["LoRA"]["validation_loss"])
 
 
+def _guardrails_streaming(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    names = {
+        "words_and_personal_data": ("words and personal data, in step", "15 %"),
+        "all_policies": ("every policy that judges answers, in step", "15 %"),
+        "all_policies_async": ("the same, beside the stream", ""),
+    }
+    rates, firsts = figures["tokens_per_second"], figures["first_text_ms"]
+    plain, at_once = rates["plain"]["median"], firsts["plain"]["median"]
+    return [
+        (
+            f"ConverseStream with {title}: tokens/s lost, beside the same stream without a guardrail",
+            f"{max(figures['overhead'][name]['median'], 0):.1%} (runs {figures['overhead'][name]['min']:.1%} to "
+            f"{figures['overhead'][name]['max']:.1%}; {rates[name]['median']:,.0f} and {plain:,.0f} tokens/s); first "
+            f"text after {firsts[name]['median']:,.0f} ms, {at_once:,.0f} ms without",
+            bar,
+        )
+        for name, (title, bar) in names.items()
+    ]
+
+
 TABLES: dict[str, dict[str, summary_knowledge.Table]] = {
     "customization.md": {"tasks": _tasks_table, "methods": _methods_table, "preflight": _preflight_table},
     **summary_knowledge.TABLES,
@@ -351,6 +371,7 @@ SECTIONS = {
     "batch": _batch,
     "s3": _s3,
     **summary_knowledge.SECTIONS,
+    "guardrails_streaming": _guardrails_streaming,
     "soak": _soak,
     "fuzz": _fuzz,
     "parsing": _parsing,
