@@ -25,7 +25,6 @@ from rocamadre.guardrails.classifiers.features import BUCKETS, fingerprints_of
 MOST_WINDOWS = 8
 KEPT_FEATURES = 0.5
 HIDDEN = 64
-DECAY = 2e-7
 SETTLED = 0.05
 """Loss of a text below which it is seldom asked again."""
 SOFTENING = 4.0
@@ -160,6 +159,7 @@ def fit(
     epochs: int,
     seed: int,
     rate: float = 0.02,
+    decay: float = 1e-6,
 ) -> None:
     """Adam on the texts; from the second epoch on, of those that are settled a tenth only."""
     rng = np.random.default_rng(seed)
@@ -185,7 +185,7 @@ def fit(
             )
             losses = losses * known
             loudest[chosen] = losses.detach().max(1).values.numpy()
-            loss = losses.sum() / known.sum() + DECAY * model.bag.weight.square().sum()
+            loss = losses.sum() / known.sum() + decay * model.bag.weight.square().sum()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -230,6 +230,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--rate", type=float, default=0.02)
+    parser.add_argument("--decay", type=float, default=1e-6, help="of the squares of the n-grams' weights")
     parser.add_argument("--all", action="store_true", help="train on the written patterns that are held out otherwise")
     parser.add_argument("--begin", type=Path, help="weights of an earlier run to go on from")
     parser.add_argument("--linear", action="store_true", help="n-grams alone, for comparison")
@@ -254,7 +255,17 @@ def main() -> None:
             for name, value in model.state_dict().items():
                 if name in kept:
                     value[: len(kept[name])] = torch.from_numpy(kept[name])
-    fit(model, subset(made, chosen), truth[chosen], weight[chosen], meanings, epochs=epochs, seed=SEED, rate=given.rate)
+    fit(
+        model,
+        subset(made, chosen),
+        truth[chosen],
+        weight[chosen],
+        meanings,
+        epochs=epochs,
+        seed=SEED,
+        rate=given.rate,
+        decay=given.decay,
+    )
     state = {name: value.detach().numpy() for name, value in model.state_dict().items()}
     state["bag.weight"] = state["bag.weight"][:BUCKETS]
     state["kept"] = np.float32(KEPT_FEATURES)

@@ -1,8 +1,8 @@
 """Calibrate, measure, write the weights: `python publish.py DATA WORK`, after `fit.py` and `fit.py --all`.
 
-MEDIUM stands where the mean of F1 over kinds of text and languages is best, with at most `FALSE` of the ordinary texts
-found; LOW and HIGH on either side. All this on texts kept for it; figures come from others, that neither trained nor
-calibrated, with the weights that never saw their patterns.
+MEDIUM stands where the mean of balanced F1 over kinds of text and languages is best, with at most `FALSE` of the
+ordinary texts found; LOW and HIGH on either side. All this on texts kept for it; figures come from others, that neither
+trained nor calibrated, with the weights that never saw their patterns.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rocamadre.guardrails.classifiers import model as runtime
 
 TARGET = Path(runtime.__file__).with_name("weights") / "content.npz"
 CARD = Path(__file__).parents[1] / "figures.json"
-FALSE = {"LOW": 0.04, "MEDIUM": 0.015, "HIGH": 0.003}
+FALSE = {"LOW": 0.04, "MEDIUM": 0.013, "HIGH": 0.003}
 """The largest part of ordinary texts that may be found at a level."""
 LABELLED = ("moderation", "hate-davidson", "told-br", "advbench", "catqa", "jailbreaks", "prompt-injection")
 ORDINARY = ("requests", "answers", "questions", "background", "benign-security", "tatoeba", "novels")
@@ -62,7 +62,9 @@ def anchors(score: np.ndarray, truth: np.ndarray, kinds: np.ndarray) -> list[flo
     grid = np.quantile(score, np.linspace(0.2, 0.9995, 400))
 
     def worth(limit: float) -> float:
-        return float(np.mean([rates(score[kinds == each] >= limit, truth[kinds == each])["f1"] for each in groups]))
+        """The mean of F1 with as many positives as negatives: how rare they are differs from use to use."""
+        found = [rates(score[kinds == each] >= limit, truth[kinds == each]) for each in groups]
+        return float(np.mean([2 * each["recall"] / (1 + each["recall"] + each["false_positives"]) for each in found]))
 
     best = max(grid, key=worth) if groups else least["MEDIUM"]
     medium = max(float(best), least["MEDIUM"])

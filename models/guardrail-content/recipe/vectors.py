@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--smoke", action="store_true")
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=700)
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
