@@ -153,6 +153,19 @@ def test_names_and_addresses(raw, kind, value):
     assert [one.match for one in check(raw, {"piiEntitiesConfig": [{"type": kind, "action": "BLOCK"}]})] == [value]
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "Llámame al {PHONE} o escribe a {EMAIL}.",
+        "Mi nombre es {NAME}, vivo en {ADDRESS}.",
+        "My name is {NAME} and my password is {PASSWORD}.",
+        "Tax: {US_INDIVIDUAL_TAX_IDENTIFICATION_NUMBER}, user name: {USERNAME}",
+    ],
+)
+def test_what_is_masked_already_is_no_value(raw):
+    assert masked(raw, {"piiEntitiesConfig": EVERY}) == raw
+
+
 def test_settings_by_source():
     config = {
         "piiEntitiesConfig": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from re import _parser  # type: ignore[attr-defined]
@@ -28,6 +29,7 @@ _WINDOW = 130
 _BEHIND = 64
 """Characters behind a value that may tell what it is."""
 _SPACES = " \t\n\r\f\v"
+_PLACEHOLDER = re.compile(rf"\{{(?:{'|'.join(TYPES)})\}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,11 @@ class SensitiveChecker:
         scanner = self._scanners[source]
         if scanner is not None:
             view = clean(text.raw)
+            masked = [each.span() for each in _PLACEHOLDER.finditer(view.text)]
             for match in scanner.scan(view.text):
                 rule = self._rules[match.type]
                 action = rule.by_source[source]
-                if action is not None:
+                if action is not None and not _touches(masked, match.start, match.end):
                     start, end = _place(view, match.start, match.end)
                     found.append(rule.finding(action, start, end, text.raw[start:end]))
         found += self._expressed(text.raw, source)
@@ -115,6 +118,12 @@ class SensitiveChecker:
                 start, end = match.span()
                 if end > start:
                     yield rule.finding(action, start, end, raw[start:end])
+
+
+def _touches(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+    """Whether a place overlaps one of the spans, which are in order and apart."""
+    after = bisect_right(spans, start, key=lambda span: span[1])
+    return after < len(spans) and spans[after][0] < end
 
 
 def _has_surrogates(raw: str) -> bool:
