@@ -87,7 +87,8 @@ def test_questions_are_judged(place):
     where, _, _ = place
     lines = [
         '{"question": "How often does the lamp turn?", "documents": ["lighthouse.md"], "language": "en"}',
-        '{"question": "¿Quién repara el tejado?", "documents": {"contrato.docx": 1}, "language": "es", "answer": "La cooperativa"}',
+        '{"question": "¿Quién repara el tejado?", "documents": {"contrato.docx": 1}, "language": "es", '
+        '"answer": "La cooperativa"}',
     ]
     (where / "questions.jsonl").write_text("\n".join(lines) + "\n")
     run(place, ["roca", "kb", "create", "judged"])
