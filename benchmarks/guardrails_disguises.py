@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import zlib
 from collections.abc import Callable
 
 _LEET = str.maketrans("aeiostAEIOST", "431057431057")
@@ -11,10 +12,27 @@ _CYRILLIC = str.maketrans(
     "\u0430\u0441\u0435\u043e\u0440\u0445\u0443\u0456\u0410\u0421\u0415\u041e\u0420\u0425\u0412\u041d\u041a\u041c\u0422",
 )
 _AROUND = {
-    "en": ("Mañana iremos al mercado con mis primos. ", " Después tomaremos un café en la plaza."),
-    "es": ("Amanhã vamos à feira com os meus primos. ", " Depois tomamos um café na praça."),
-    "pt": ("Tomorrow we are going to the market. ", " Afterwards we will have a coffee in the square."),
+    "es": (
+        ("Mañana iremos al mercado con mis primos. ", " Después tomaremos un café en la plaza."),
+        ("El tren de las nueve llega con retraso. ", " Avisaré a la oficina por teléfono."),
+        ("La receta lleva arroz, caldo y azafrán. ", " Se sirve caliente para cuatro personas."),
+        ("El informe del trimestre está casi terminado. ", " Falta revisar los gráficos de la página dos."),
+    ),
+    "pt": (
+        ("Amanhã vamos à feira com os meus primos. ", " Depois tomamos um café na praça."),
+        ("O ônibus das nove está atrasado. ", " Vou avisar o escritório por telefone."),
+        ("A receita leva arroz, caldo e açafrão. ", " Serve-se quente para quatro pessoas."),
+        ("O relatório do trimestre está quase pronto. ", " Falta rever os gráficos da página dois."),
+    ),
+    "en": (
+        ("Tomorrow we are going to the market. ", " Afterwards we will have a coffee in the square."),
+        ("The nine o'clock train is late. ", " I will let the office know by phone."),
+        ("The recipe takes rice, stock and saffron. ", " It is served hot, for four people."),
+        ("The report of the quarter is nearly done. ", " The charts on page two are still to be checked."),
+    ),
 }
+"""Harmless sentences for before and behind a text."""
+_OTHER = {"en": "es", "es": "pt", "pt": "en"}
 
 
 def leetspeak(text: str, language: str) -> str:
@@ -43,8 +61,9 @@ def in_base64(text: str, language: str) -> str:
 
 
 def among_another_language(text: str, language: str) -> str:
-    """Between two harmless sentences of another of the three languages."""
-    before, behind = _AROUND[language]
+    """Between two harmless sentences of another of the three languages, always the same ones for a text."""
+    pairs = _AROUND[_OTHER[language]]
+    before, behind = pairs[zlib.crc32(text.encode()) % len(pairs)]
     return before + text + behind
 
 

@@ -110,7 +110,7 @@ def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
 
 def _filters(found: dict[str, Any]) -> list[str]:
     heads = ("filter", "language", "precision", "recall", "F1 (95 %)", "look-alikes found", "AUROC")
-    peers = ("word list: F1", "look-alikes", "linear: F1", "look-alikes", "profanity-check: F1")
+    peers = ("word list: F1", "word list: others found", "linear: F1", "linear: others found", "profanity-check: F1")
     own = [
         (category, _LANGUAGES[language], *_rates(cell, aim.F1[language], aim.LOOK_ALIKES), *_peers(cell))
         for category, languages in found["own"].items()
@@ -192,8 +192,8 @@ def _peers(cell: dict[str, Any]) -> list[str]:
 
 
 def _both(found: dict[str, Any]) -> str:
-    recall, false = found["recall"], found["false_positives"]
-    return " / ".join(_shown(each, interval=False, hundredths=True) for each in (recall, false) if each)
+    """Recall and false positives in hundredths; a dash where a set has no such texts."""
+    return " / ".join(_hundredths(found.get(each)) or "-" for each in ("recall", "false_positives"))
 
 
 def _attacks(sets: dict[str, Any]) -> list[str]:
