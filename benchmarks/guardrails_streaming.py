@@ -24,7 +24,7 @@ from benchmarks.generation import CANDIDATES
 from benchmarks.harness import client, report, server, spread
 
 TOKENS = 384
-QUESTIONS = 4
+QUESTIONS = 8
 BAR = 0.15
 
 EXACT: dict[str, Any] = {
@@ -97,12 +97,18 @@ async def measure(address: str, model: str, ways: dict[str, dict[str, str]], run
         longest = sorted(tried, key=lambda each: -each[1]["words"])[:QUESTIONS]
         questions = [question for question, _ in longest]
         for run in range(runs + 1):
-            for name, config in ways.items():
-                asked = [await _ask(session, model, question, config) for question in questions]
-                if not run:
-                    continue  # Prompts are read, and policies loaded, once.
-                rates[name].append(sum(each["tokens"] for each in asked) / sum(each["seconds"] for each in asked))
-                firsts[name].append(statistics.median(each["first"] for each in asked) * 1000)
+            asked: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
+            for place, question in enumerate(questions):
+                # Each question goes every way before the next, in another order: whatever else the machine does in
+                # those seconds, it does to all.
+                names = [*list(ways)[place % len(ways) :], *list(ways)[: place % len(ways)]]
+                for name in names:
+                    asked[name].append(await _ask(session, model, question, ways[name]))
+            if not run:
+                continue  # Prompts are read, and policies loaded, once.
+            for name, each in asked.items():
+                rates[name].append(sum(one["tokens"] for one in each) / sum(one["seconds"] for one in each))
+                firsts[name].append(statistics.median(one["first"] for one in each) * 1000)
     return {
         "tokens_per_answer": spread([each["tokens"] for _, each in longest]),
         "words_per_answer": spread([each["words"] for _, each in longest]),
