@@ -93,7 +93,8 @@ class Peers:
             "keywords": rates([any(each[place] for place in places(category)) for each in hits], truth),
             "linear": rates([each >= 0 for each in margins], truth) | {"auroc": auroc(margins, truth)},
         }
-        if category in _PROFANE and cases[0].language == "en" and self.profane:
+        # It knows English, and learned from those tweets.
+        if category in _PROFANE and cases[0].language == "en" and cases[0].set != "davidson" and self.profane:
             made["profanity-check"] = rates([self.profane[each.text] >= 0.5 for each in cases], truth)
         return {name: _without_counts(each) for name, each in made.items()}
 
@@ -239,16 +240,18 @@ def keep(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
     content: dict[str, Any] = {
         "benchmark": "guardrails", **stamp, "machine": machine(), "measured": measured, "aims": aims(merged), **merged
     }  # fmt: skip
-    text = re.sub(r"\[\s+([^\[\]{}]+?)\s+\]", _on_one_line, json.dumps(content, indent=1))
     temporary = TARGET.with_suffix(".json.tmp")
-    temporary.write_text(text + "\n")
+    temporary.write_text(written(content) + "\n")
     temporary.replace(TARGET)
     return content
 
 
-def _on_one_line(numbers: re.Match[str]) -> str:
-    """The value and interval of a rate, one below the other, beside each other."""
-    return "[" + " ".join(numbers[1].split()) + "]"
+def written(content: dict[str, Any]) -> str:
+    """As JSON, with what holds nothing but numbers and rates on one line."""
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    for inner in (r"\[[^\[\]{}]*\]", r"\{[^{}]*\}"):
+        text = re.sub(inner, lambda found: " ".join(found[0].split()), text)
+    return text
 
 
 def main() -> None:

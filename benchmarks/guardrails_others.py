@@ -99,18 +99,23 @@ def grounding(given: argparse.Namespace) -> dict[str, Any]:
     for name, found in zip(("GROUNDING", "RELEVANCE"), both, strict=True):
         tests = [each for each in found if each.fold == reading.TEST]
         tests = random.Random(SEED).sample(tests, min(given.most or PAIRS, len(tests)))
+        scored = [judge(each.answer, each.source, each.question) for each in tests]
+        values = [(each.grounding if name == "GROUNDING" else each.relevance) or 0.0 for each in scored]
         for group in (*LANGUAGES, "across languages", "all"):
-            chosen = [
-                each for each in tests if group in ("all", "across languages" if ">" in each.group else each.group)
+            numbers = [
+                number
+                for number, each in enumerate(tests)
+                if group in ("all", "across languages" if ">" in each.group else each.group)
             ]
+            chosen = [tests[number] for number in numbers]
             if len({each.good for each in chosen}) < 2:
                 continue
-            scored = [judge(each.answer, each.source, each.question) for each in chosen]
-            values = [(each.grounding if name == "GROUNDING" else each.relevance) or 0.0 for each in scored]
             beside = [
                 (each.answer, each.source) if name == "GROUNDING" else (each.question, each.answer) for each in chosen
             ]
-            made["articles"].setdefault(group, {})[name] = _answers(values, [int(each.good) for each in chosen], beside)
+            made["articles"].setdefault(group, {})[name] = _answers(
+                [values[number] for number in numbers], [int(each.good) for each in chosen], beside
+            )
     return made
 
 

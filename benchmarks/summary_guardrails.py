@@ -110,7 +110,7 @@ def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
 
 def _filters(found: dict[str, Any]) -> list[str]:
     heads = ("filter", "language", "precision", "recall", "F1 (95 %)", "look-alikes found", "AUROC")
-    peers = ("word list: F1", "word list: others found", "linear: F1", "linear: others found", "profanity-check: F1")
+    peers = ("word list: F1", "others found", "linear: F1", "others found", "AUROC", "profanity-check: F1")
     own = [
         (category, _LANGUAGES[language], *_rates(cell, aim.F1[language], aim.LOOK_ALIKES), *_peers(cell))
         for category, languages in found["own"].items()
@@ -187,6 +187,7 @@ def _peers(cell: dict[str, Any]) -> list[str]:
         _percent(words.get("false_positives")),
         _shown(linear.get("f1"), interval=False),
         _percent(linear.get("false_positives")),
+        _shown(linear.get("auroc"), interval=False),
         _shown(profane.get("f1"), interval=False),
     ]
 
