@@ -250,7 +250,7 @@ def written(content: dict[str, Any]) -> str:
     """As JSON, with what holds nothing but numbers and rates on one line."""
     text = json.dumps(content, indent=1, ensure_ascii=False)
     for inner in (r"\[[^\[\]{}]*\]", r"\{[^{}]*\}"):
-        text = re.sub(inner, lambda found: " ".join(found[0].split()), text)
+        text = re.sub(inner, lambda found: found[0][0] + " ".join(found[0][1:-1].split()) + found[0][-1], text)
     return text
 
 
