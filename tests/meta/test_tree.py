@@ -9,7 +9,7 @@ import pytest
 # One letter of each in brackets, or this file would find itself.
 MACHINE_PATHS = re.compile("/[r]oot/|/[w]ork/|/[h]ome/[a-z]|/[U]sers/[a-z]|/opt/[p]ypi")
 PACKAGE_HOSTS = re.compile(r"[p]ypi\.org|files\.[p]ythonhosted|download\.[p]ytorch|[a]naconda\.org")
-WORDS = re.compile("as an [A]I|Chat[G]PT|[C]opilot|[G]enerated with|Co-[A]uthored-By", re.I)
+WORDS = re.compile(r"\bas an [A]I\b|Chat[G]PT|[C]opilot|[G]enerated with|Co-[A]uthored-By", re.I)
 BINARY = (".gguf", ".onnx", ".safetensors", ".png", ".gz", ".npz", ".npy", ".sqlite", ".bin")
 
 
