@@ -52,7 +52,7 @@ class Limits:
     requests: int = 3
     written: int = 256
     together: int = 1024
-    wait_s: float = 0.5
+    wait_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
