@@ -150,7 +150,7 @@ def _ends(text: str, start: int, end: int) -> bool:
         return False
     if "¿" in opening or "¡" in opening:
         return True
-    if text[start] != "." or text[start + 1 : start + 2] in tuple(_MARKS):
+    if text[start] != "." or (end > start + 1 and text[start + 1] in _MARKS):
         return True
     return _ends_at_dot(text, start, word)
 
@@ -170,7 +170,7 @@ def _ends_at_dot(text: str, dot: int, following: str) -> bool:
         return False
     if lower in _BEFORE_NAMES:
         return False
-    if lower in _MAY_END or _INNER_DOTS.fullmatch(word):
+    if lower in _MAY_END or ("." in word and _INNER_DOTS.fullmatch(word)):
         return following.lower() in _BEGINNERS or not following
     if len(word) == 1 and word.isupper():  # An initial; but English ends sentences with I.
         return word == "I" and following.lower() in _BEGINNERS
