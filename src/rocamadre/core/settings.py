@@ -287,7 +287,10 @@ class LogSettings(BaseModel):
     )
     otlp_endpoint: str = Field(default="", description="OpenTelemetry collector (HTTP) for spans; empty: none.")
     recent_traces: int = Field(
-        default=200, ge=0, le=10_000, description="Requests whose spans are kept in memory to look at; 0: none."
+        default=200,
+        ge=0,
+        le=10_000,
+        description="Requests that a model answered, and as many others, kept in memory with their spans.",
     )
 
 

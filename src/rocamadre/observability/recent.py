@@ -76,8 +76,11 @@ class RecentTraces:
 
     Every request passes here, so all but the time is left for when somebody looks.
 
+    Requests that a model answered and all others are kept apart: whoever looks at lists every second, as a console
+    does, would push out the ones worth looking at.
+
     Args:
-        count: How many requests are kept.
+        count: How many requests of each kind are kept.
         other: For example one that sends to a collector.
         clock: Seconds; only differences count.
         now: Seconds since 1970.
@@ -95,7 +98,8 @@ class RecentTraces:
         self.clock = clock
         self._other = other
         self._now = now
-        self._kept: deque[_Open] = deque(maxlen=count)
+        self._of_models: deque[_Open] = deque(maxlen=count)
+        self._others: deque[_Open] = deque(maxlen=count)
 
     def start(self, name: str, attributes: dict[str, Value], parent: RunningSpan | str | None) -> RecentSpan:
         """Begin a span; without a parent of ours it begins a trace."""
@@ -107,19 +111,21 @@ class RecentTraces:
 
     def close(self) -> None:
         """Forget what is kept, and close the other one."""
-        self._kept.clear()
+        self._of_models.clear()
+        self._others.clear()
         if self._other is not None:
             self._other.close()
 
     def traces(self, account: str) -> list[KeptTrace]:
         """An account's requests, newest first."""
         now, clock = self._now(), self.clock()
-        mine = [trace for trace in self._kept.copy() if trace.root.found(_ACCOUNT) == account]
-        return [_kept(trace, began_at=now - (clock - trace.root.began)) for trace in reversed(mine)]
+        mine = [trace for trace in self._all() if trace.root.found(_ACCOUNT) == account]
+        mine.sort(key=lambda trace: trace.root.ended, reverse=True)
+        return [_kept(trace, began_at=now - (clock - trace.root.began)) for trace in mine]
 
     def find(self, account: str, request_id: str) -> KeptTrace | None:
         """One request of an account; None when it is not kept, or another's."""
-        for trace in self._kept.copy():
+        for trace in self._all():
             if trace.root.found(_REQUEST) == request_id and trace.root.found(_ACCOUNT) == account:
                 return _kept(trace, began_at=self._now() - (self.clock() - trace.root.began))
         return None
@@ -130,7 +136,10 @@ class RecentTraces:
         request = next((each["request_id"] for each in said if "request_id" in each), "")
         operation = str(next((each["rpc_method"] for each in said if "rpc_method" in each), ""))
         if request and not operation.startswith(_WATCHING) and _OURS not in operation:
-            self._kept.append(trace)
+            (self._of_models if trace.asked_a_model else self._others).append(trace)
+
+    def _all(self) -> list[_Open]:
+        return [*self._of_models.copy(), *self._others.copy()]
 
 
 class _Open:
@@ -147,6 +156,11 @@ class _Open:
     def root(self) -> RecentSpan:
         """The request itself."""
         return self.spans[0]
+
+    @property
+    def asked_a_model(self) -> bool:
+        """Whether one of the spans is a model's."""
+        return any(span.of_model for span in self.spans)
 
 
 class RecentSpan:
@@ -189,6 +203,16 @@ class RecentSpan:
         for each in self.said:
             found |= named(each)
         return found
+
+    @property
+    def of_model(self) -> bool:
+        """Whether it was begun for a model."""
+        return _MODEL in self._begun_with
+
+    @property
+    def ended(self) -> float:
+        """When it was over, by the keeper's clock."""
+        return self.began + (self.seconds or 0.0)
 
     def found(self, name: str) -> str:
         """One attribute as text; empty when it was not set."""

@@ -57,6 +57,15 @@ def test_only_the_last_are_kept_newest_first_and_each_account_sees_its_own(recen
     assert recent.find("111122223333", "r0") is None
 
 
+def test_lists_that_are_read_again_and_again_push_no_model_out(recent):
+    request(1)
+    for number in range(2, 8):
+        with span("request") as timed:
+            timed.set(request_id=f"r{number}", account="111122223333", rpc_method="ListGuardrails", http_status=200)
+    assert [each.request_id for each in recent.traces("111122223333")] == ["r7", "r6", "r5", "r1"]
+    assert recent.find("111122223333", "r1").model == "m"
+
+
 def test_those_who_watch_are_not_watched(recent):
     for path in ("GET /metrics", "GET /_rocamadre/traces", "POST /_rocamadre/tokenize", "GET /healthz"):
         request(1, operation=path)

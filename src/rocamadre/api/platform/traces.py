@@ -53,7 +53,10 @@ async def trace(context: Context, request: HttpRequest) -> Reply:
     found = recent.find(context.account, request_id) if recent is not None else None
     if found is None:
         kept = recent.count if recent else 0
-        raise NotFound(f"no trace of {request_id!r}: those of the last {kept} requests are kept (log.recent_traces)")
+        raise NotFound(
+            f"no trace of {request_id!r}: of models' requests the last {kept} are kept, and as many others "
+            "(log.recent_traces)"
+        )
     spans = [{**asdict(each), "attributes": _shown(each.attributes)} for each in found.spans]
     return json_reply({**_summary(found), "spans": spans, "dropped_spans": found.dropped})
 
