@@ -60,11 +60,11 @@ async def test_one_request_has_its_spans(context, kept):
     assert (told["error"], told["model"]) == ("ValidationException", "m1")
     assert [(each["name"], each["parent"]) for each in told["spans"]] == [("request", None), ("chat", 0)]
     assert "rocamadre.account" not in told["spans"][0]["attributes"]
-    with pytest.raises(NotFound, match="last 50 requests"):
+    with pytest.raises(NotFound, match="the last 50 are kept"):
         await trace(context, asked("", "r0"))
 
 
 async def test_without_a_tracer_nothing_is_kept(context):
     assert await ask(context) == {"kept": 0, "traces": []}
-    with pytest.raises(NotFound, match="last 0 requests"):
+    with pytest.raises(NotFound, match="the last 0 are kept"):
         await trace(context, asked("", "r1"))
