@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from patterns import Pattern, drawn, patterns, slots
+from patterns import drawn, patterns, slots
 from sources import BACKGROUND, LANGUAGES, SEED, intents, part, rows, sampled
 
 LABELS = (
@@ -59,17 +59,20 @@ def from_patterns(per_pattern: int, rng: random.Random) -> list[Example]:
         texts = {drawn(pattern, words[pattern.language], rng) for _ in range(per_pattern)}
         source = "written" if pattern.labels else "written-benign"
         found += [
-            Example(text, pattern.language, source, labels, pattern_role(pattern), extra={"pattern": pattern.line})
+            Example(text, pattern.language, source, labels, TRAINING, extra={"pattern": pattern.line})
             for text in sorted(texts)
         ]
     return found
 
 
-def pattern_role(pattern: Pattern) -> int:
-    """Held out by pattern, so that no draw of a measured pattern trains."""
-    if part(pattern.line):
-        return TRAINING
-    return CALIBRATING if part(pattern.line + "calibrates", 2) else HELD
+FOLDS = 2
+"""How many of the five parts of the written patterns are held out, one after the other."""
+
+
+def fold_of(example: Example) -> int:
+    """The fold that a written example is held out in, from 0; -1 if in none. By pattern: no draw of one trains then."""
+    found = part(example.extra["pattern"]) if example.source.startswith("written") else FOLDS
+    return found if found < FOLDS else -1
 
 
 def moderation(data: Path) -> list[Example]:
@@ -120,7 +123,7 @@ def tweets(data: Path) -> list[Example]:
         else:
             labels = values([], unknown)
         found.append(
-            Example(text, "en", "tweets", labels, role(row["text"]), 1.0 if row["label"] != "offensive" else 0.4)
+            Example(text, "en", "tweets", labels, role(row["text"]), 0.8 if row["label"] != "offensive" else 0.4)
         )
     return found
 
@@ -197,7 +200,7 @@ def everyday(data: Path, count: int) -> list[Example]:
     asked += [row["instruction"] for row in rows(data / "self-instruct" / "seeds.jsonl")]
     asked += [text for text, _ in sampled(intents(data), 6000, "intents")]
     asked += [row["text"] for row in rows(data / "mbpp" / "mbpp.jsonl")]
-    found += [Example(text, "en", "requests", values([]), role(text)) for text in sampled(asked, count, "asked")]
+    found += [Example(text, "en", "requests", values([]), role(text)) for text in sampled(asked, 3 * count, "asked")]
     found += [
         Example(text, "en", "answers", values([]), role(text)) for text in sampled(answered, count // 3, "answered")
     ]
@@ -218,9 +221,7 @@ def everyday(data: Path, count: int) -> list[Example]:
         ("pt", "squad-pt", "squad1-pt-sample.jsonl.gz"),
     ):
         kept = [row["question"] for row in rows(data / folder / name) if row.get("title") and part(row["title"])]
-        found += [
-            Example(text, language, "questions", values([]), role(text)) for text in sampled(kept, count // 2, folder)
-        ]
+        found += [Example(text, language, "questions", values([]), role(text)) for text in sampled(kept, count, folder)]
     return found
 
 
@@ -299,7 +300,7 @@ def augmented(examples: list[Example], surroundings: list[Example], seed: int) -
 def everything(data: Path, *, smoke: bool = False) -> list[Example]:
     rng = random.Random(SEED)
     count = 60 if smoke else 1100
-    found = from_patterns(6 if smoke else 28, rng)
+    found = from_patterns(6 if smoke else 20, rng)
     plain = everyday(data, count) + background(data, count)
     sets = moderation(data) + tweets(data) + told(data) + requests(data)
     if smoke:

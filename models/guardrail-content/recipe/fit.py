@@ -1,9 +1,10 @@
 """Fit the content filters: n-grams by bucket, summed over a window; a text is as bad as its worst window.
 
-    python fit.py DATA WORK [--smoke] [--all]
+    python fit.py DATA WORK (--fold NUMBER | --all) [--smoke]
 
-Needs `vectors.npz` in WORK. Writes `linear.npz` and `scores.npz` there: weights, and for each example the score of its
-worst window.
+Needs `vectors.npz` in WORK. Writes `linear-NUMBER.npz` and `scores-NUMBER.npz` there: weights of a twin that a fold of
+the written patterns did not train, and for each text that it did not see the score of its worst window. `--all` goes on
+from the first twin with all patterns: `linear-all.npz`, `scores-all.npz`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from corpus import Corpus, corpus, ranges
-from examples import CALIBRATING, HELD, LABELS, Example, augmented, everything
+from examples import FOLDS, LABELS, TRAINING, Example, augmented, everything, fold_of
 from sources import SEED
 
 from rocamadre.guardrails.classifiers.features import BUCKETS, fingerprints_of
@@ -28,6 +29,19 @@ HIDDEN = 64
 SETTLED = 0.05
 """Loss of a text below which it is seldom asked again."""
 SOFTENING = 4.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Some epochs of training: the first rate, and the decay of the squares of the n-grams' weights."""
+
+    epochs: int
+    rate: float
+    decay: float
+
+
+FIRST = (Plan(3, 0.02, 1e-6), Plan(1, 0.008, 2e-7))
+AGAIN = (Plan(2, 0.01, 5e-7),)
 
 
 @dataclass
@@ -228,53 +242,48 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--smoke", action="store_true")
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--rate", type=float, default=0.02)
-    parser.add_argument("--decay", type=float, default=1e-6, help="of the squares of the n-grams' weights")
-    parser.add_argument("--all", action="store_true", help="train on the written patterns that are held out otherwise")
-    parser.add_argument("--begin", type=Path, help="weights of an earlier run to go on from")
-    parser.add_argument("--linear", action="store_true", help="n-grams alone, for comparison")
+    parser.add_argument("--fold", type=int, choices=range(FOLDS), default=0)
+    parser.add_argument("--all", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
     begun = time.time()
     examples, made = prepared(given.data, given.work, smoke=given.smoke)
     print(f"{len(examples)} texts, {len(made.buckets):,} buckets, {time.time() - begun:.0f} s", flush=True)
-    trains = [
-        each.role not in (HELD, CALIBRATING) or (given.all and each.source.startswith("written")) for each in examples
-    ]
+    trains = np.array([each.role == TRAINING and (given.all or fold_of(each) != given.fold) for each in examples])
     filled = np.diff(made.bags) > 0
-    chosen = np.flatnonzero(np.array(trains) & filled)
+    chosen = np.flatnonzero(trains & filled)
     truth = np.array([each.values for each in examples], np.int64)
     weight = np.array([each.weight for each in examples], np.float32)
-    meanings = None if given.linear else Meanings(made, given.work)
-    epochs = 1 if given.smoke else given.epochs
+    meanings = Meanings(made, given.work)
     torch.manual_seed(SEED)
-    model = Linear(meanings.table.shape[1] if meanings is not None else 0)
-    if given.begin is not None:
-        with np.load(given.begin) as kept, torch.no_grad():
+    model = Linear(meanings.table.shape[1])
+    plans = FIRST
+    if given.all:
+        plans = AGAIN
+        with np.load(given.work / "linear-0.npz") as kept, torch.no_grad():
             for name, value in model.state_dict().items():
-                if name in kept:
-                    value[: len(kept[name])] = torch.from_numpy(kept[name])
-    fit(
-        model,
-        subset(made, chosen),
-        truth[chosen],
-        weight[chosen],
-        meanings,
-        epochs=epochs,
-        seed=SEED,
-        rate=given.rate,
-        decay=given.decay,
-    )
+                value[: len(kept[name])] = torch.from_numpy(kept[name])
+    for plan in plans:
+        fit(
+            model,
+            subset(made, chosen),
+            truth[chosen],
+            weight[chosen],
+            meanings,
+            epochs=1 if given.smoke else plan.epochs,
+            seed=SEED,
+            rate=plan.rate,
+            decay=plan.decay,
+        )
     state = {name: value.detach().numpy() for name, value in model.state_dict().items()}
     state["bag.weight"] = state["bag.weight"][:BUCKETS]
     state["kept"] = np.float32(KEPT_FEATURES)
-    np.savez(given.work / ("linear-all.npz" if given.all else "linear.npz"), **state)
-    if not given.all:
-        measured = np.flatnonzero(~np.array(trains) & filled)
-        found = np.full((len(examples), len(LABELS)), -20.0, np.float32)
-        found[measured] = scores(model, subset(made, measured), meanings)
-        np.savez(given.work / "scores.npz", scores=found)
+    name = "all" if given.all else str(given.fold)
+    np.savez(given.work / f"linear-{name}.npz", **state)
+    measured = np.flatnonzero(~trains & filled)
+    found = np.full((len(examples), len(LABELS)), -20.0, np.float32)
+    found[measured] = scores(model, subset(made, measured), meanings)
+    np.savez(given.work / f"scores-{name}.npz", scores=found)
     print(f"{time.time() - begun:.0f} s", flush=True)
 
 

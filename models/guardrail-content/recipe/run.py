@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from examples import FOLDS
+
 
 def main() -> None:
     parser = argparse.ArgumentParser()
@@ -21,14 +23,10 @@ def main() -> None:
     given = parser.parse_args()
     small = ["--smoke"] if given.smoke else []
     data, work = str(given.data), str(given.work)
-    steps = [["teacher.py", work, str(given.embedder)], ["vectors.py", data, work, *small]]
-    for kind in ([], ["--all"]):
-        # Twice, the second time gently from where the first ended.
-        first = str(given.work / ("linear-all.npz" if kind else "linear.npz"))
-        again = ["--epochs", "2", "--rate", "0.008", "--decay", "2e-7", "--begin", first]
-        steps.append(["fit.py", data, work, "--epochs", "4", *kind, *small])
-        steps.append(["fit.py", data, work, *again, *kind, *small])
-    steps.append(["publish.py", data, work, *small])
+    steps = [["teacher.py", work, str(given.embedder)]]
+    steps += [[each, data, work, *small] for each in ("vectors.py", "reader_vectors.py")]
+    steps += [["fit.py", data, work, "--fold", str(fold), *small] for fold in range(FOLDS)]
+    steps += [["fit.py", data, work, "--all", *small], ["publish.py", data, work, *small]]
     if not given.smoke:
         steps.append(["fit_topics.py", data])
     for step in steps:

@@ -1,4 +1,4 @@
-"""Vectors of words in three languages, close where they mean alike: `python vectors.py DATA WORK [--smoke]`.
+"""Vectors of words for topics, in three languages, close where they mean alike: `python vectors.py DATA WORK [--smoke]`.
 
 A sentence is the normalised sum of its words' vectors, a word's the sum of those of the word and of its stem. English
 sentences learn to lie as MiniLM's vectors do (teacher.py; the 64 largest principal axes), translations to lie beside
@@ -195,7 +195,7 @@ def main() -> None:
                 flush=True,
             )
     words, table = completed(words, stems, bag.weight.detach().numpy()[1:])
-    write(given.work / "vectors.npz", words, stems, table)
+    write(given.work / "topic_vectors.npz", words, stems, table)
     print(f"{(given.work / 'vectors.npz').stat().st_size:,} bytes, {time.time() - begun:.0f} s")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rocamadre.guardrails.classifiers.features import Words, fingerprints, words_of
-from rocamadre.guardrails.classifiers.vectors import Floats, word_vectors
+from rocamadre.guardrails.classifiers.vectors import Floats, topic_vectors
 from rocamadre.guardrails.classifiers.windows import windows
 from rocamadre.guardrails.folding import fold
 
@@ -81,7 +81,7 @@ def read_passage(text: str) -> Passage | None:
     words = words_of(fold(text).text)
     if not len(words):
         return None
-    return passage(fingerprints(words)[0], word_vectors().of(words))
+    return passage(fingerprints(words)[0], topic_vectors().of(words))
 
 
 def compared(probe: Passage, window: Passage) -> tuple[float, float, float]:
@@ -128,7 +128,7 @@ def topic_scores(folded: str, topics: Sequence[Topic]) -> list[float]:
 
 
 def _block(words: Words, topics: Sequence[Topic]) -> list[float]:
-    vectors = word_vectors().of(words)
+    vectors = topic_vectors().of(words)
     names = fingerprints(words)[0]
     first, end = windows(words.sentence)
     told = vectors * np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rocamadre.guardrails.classifiers.features import Words, fingerprints
 
-_WEIGHTS = Path(__file__).with_name("weights") / "vectors.npz"
+_FOLDER = Path(__file__).with_name("weights")
 
 Floats = npt.NDArray[np.float32]
 
@@ -44,8 +44,18 @@ class WordVectors:
         return found
 
 
+def _read(name: str) -> WordVectors:
+    with np.load(_FOLDER / name, allow_pickle=False) as arrays:
+        return WordVectors(**{field: arrays[field] for field in WordVectors.__dataclass_fields__})
+
+
 @cache
 def word_vectors() -> WordVectors:
-    """The vectors that ship, read once."""
-    with np.load(_WEIGHTS, allow_pickle=False) as arrays:
-        return WordVectors(**{name: arrays[name] for name in WordVectors.__dataclass_fields__})
+    """The vectors that the filters were trained with, read once."""
+    return _read("vectors.npz")
+
+
+@cache
+def topic_vectors() -> WordVectors:
+    """The vectors that topics are compared by, read once."""
+    return _read("topic_vectors.npz")
