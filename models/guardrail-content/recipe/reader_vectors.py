@@ -1,7 +1,7 @@
 """Vectors of words in three languages, close where they mean alike: `python reader_vectors.py DATA WORK [--smoke]`.
 
 They are `models/roca-embed`'s, cut to size: a word's is the sum of those of its pieces, turned to the axes that tell
-most and shortened to `DIMENSIONS`. Words are the frequent ones of plain texts in each language, and those of the written
+most and shortened to `DIMENSIONS`. Words are the frequent ones of plain texts in each language, and those of written
 examples. A stem has the mean of its words, and a word what it adds to its stem, so that unknown forms are known by it.
 """
 

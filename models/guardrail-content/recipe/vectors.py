@@ -1,4 +1,4 @@
-"""Vectors of words for topics, in three languages, close where they mean alike: `python vectors.py DATA WORK [--smoke]`.
+"""Vectors of words for topics in three languages, close where they mean alike: `python vectors.py DATA WORK [--smoke]`.
 
 A sentence is the normalised sum of its words' vectors, a word's the sum of those of the word and of its stem. English
 sentences learn to lie as MiniLM's vectors do (teacher.py; the 64 largest principal axes), translations to lie beside
