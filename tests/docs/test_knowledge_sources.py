@@ -53,7 +53,7 @@ def test_the_program_runs(page, checkout, tmp_path, monkeypatch, capsys):
 
 def test_the_loaders_open(page, tmp_path):
     place = Place("123456789012", None, tmp_path, KnowledgeSettings(), SystemClock(), any_path=True)
-    _, examples = blocks(page, "json")
+    _, _, examples = blocks(page, "json")
     for line in examples.splitlines():
         open_source(place, {"type": "CUSTOM"}, json.loads(line)).close()
     named = re.findall(r"^\| `([A-Z]+)` \|", page, re.MULTILINE)
@@ -61,8 +61,11 @@ def test_the_loaders_open(page, tmp_path):
 
 
 def test_the_attributes_are_read(page):
-    example, _ = blocks(page, "json")
-    assert read_sidecar(example.encode(), "x").values == {"year": 2024, "team": "tides", "tags": ["sea", "north"]}
+    plain, rows, _ = blocks(page, "json")
+    found = read_sidecar(plain.encode(), "x")
+    assert found.values == {"year": 2024, "team": "tides", "tags": ["sea", "north"]}
+    assert (found.columns, read_sidecar(rows.encode(), "x").values) == (None, {"team": "tides"})
+    assert read_sidecar(rows.encode(), "x").columns is not None
 
 
 def test_the_function_and_its_setting(page):

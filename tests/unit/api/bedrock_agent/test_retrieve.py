@@ -219,7 +219,6 @@ def test_metadata_that_the_reranker_reads(ask, question, selected, first):
         ({"retrievalQuery": {"text": " "}}, "blank"),
         ({"retrievalQuery": {"type": "IMAGE"}}, "an image cannot be asked with"),
         ({"userContext": {"userId": "ana"}}, "no access control"),
-        ({"guardrailConfiguration": {"guardrailId": "a", "guardrailVersion": "1"}}, "no guardrail 'a'"),
         ({"retrievalConfiguration": {"managedSearchConfiguration": {}}}, "MANAGED"),
         (
             {
@@ -243,6 +242,14 @@ def test_metadata_that_the_reranker_reads(ask, question, selected, first):
 def test_what_cannot_be_done_is_refused_by_name(runtime, books, refused, given, said):
     wish = {"knowledgeBaseId": books, "retrievalQuery": {"text": "fox"}} | given
     assert said in refused("ValidationException", runtime.retrieve, **wish)
+
+
+def test_a_guardrail_that_is_not_there(runtime, books, refused):
+    wish = {"guardrailConfiguration": {"guardrailId": "a", "guardrailVersion": "1"}}
+    found = refused(
+        "ResourceNotFoundException", runtime.retrieve, knowledgeBaseId=books, retrievalQuery={"text": "fox"}, **wish
+    )
+    assert "no guardrail 'a'" in found
 
 
 def fetched(server, path):
