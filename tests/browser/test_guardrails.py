@@ -187,7 +187,7 @@ def test_reports_are_kept_and_shown(tab, console, report, tmp_path):
     page = tab.page
     tab.open("/guardrails/red-team")
     tab.settled()
-    page.get_by_text("roca redteam rocamadre.").wait_for()
+    page.get_by_text("roca redteam ").first.wait_for()
     (tmp_path / "wrong.json").write_text("[1]")
     page.locator("input[type=file]").set_input_files([tmp_path / "wrong.json"])
     page.get_by_role("alert").get_by_text("wrong.json").wait_for()
