@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -183,7 +184,7 @@ def run_phase(
     """
     if phase.name in progress.finished:
         return
-    save = lambda: save_checkpoint(folder, network, optimizer, progress, mirror=mirror)  # noqa: E731
+    save = partial(save_checkpoint, folder, network, optimizer, progress, mirror=mirror)
     on_cpu = device.type == "cpu"
     loss_of = loss_function(network, picking=on_cpu, compiled=compiled)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=not on_cpu)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -93,7 +93,7 @@ class Examples:
     ) -> Any:
         if member in self._known:
             known = self._known[member]
-            value = known() if isinstance(known, Callable) else known  # type: ignore[arg-type]
+            value = known() if callable(known) else known
             # A name may stand for another kind of member further down: the source of a text, and that of an image.
             if isinstance(value, dict) == (self._shapes[reference["shape"]]["type"] in ("structure", "map")):
                 return value

@@ -143,7 +143,6 @@ def test_the_recipe_writes_what_was_trained(folder, tmp_path):
         assert trained / np.linalg.norm(trained) @ model.embed([ids])[0] > 0.999
 
 
-@pytest.mark.skipif(not (SHIPPED / "static.safetensors").exists(), reason="the file is not here yet")
 class TestShipped:
     """The file in the checkout."""
 
