@@ -62,7 +62,7 @@ class Channel:
         Raises:
             InvalidRequest, ModelFailure, ModelTimeout: as for `ask`.
         """
-        if self._writer is None or self._reading is None or self._reading.done():
+        if self._writer is None or self._reading is None or self._reading.done() or self._writer.is_closing():
             raise NotDelivered(f"{self._name}: its process is gone")
         request = next(self._ids)
         answers = self._open[request] = asyncio.Queue()
@@ -85,7 +85,7 @@ class Channel:
                 yield last, content
         finally:
             del self._open[request]
-            if not last and not self._reading.done():
+            if not last and not self._reading.done() and not self._writer.is_closing():
                 self._writer.write(pack((request, "cancel", None)))
 
     async def close(self) -> None:

@@ -22,6 +22,7 @@ from typing import Any
 
 import msgspec
 
+from rocamadre.core.children import tell
 from rocamadre.core.errors import InvalidRequest, ModelFailure
 
 _PRIVATE = re.compile(r"^(AWS_|ROCA_)|TOKEN(?!IZERS)|SECRET|PASSWORD|API_?KEY|CREDENTIAL", re.IGNORECASE)
@@ -87,11 +88,8 @@ class ChildProcess:
             )
         child = cls(process, log, None)
         try:
-            assert process.stdin is not None
+            await tell(process, msgspec.json.encode(spec) + b"\n")
             assert process.stdout is not None
-            with suppress(ConnectionError):
-                process.stdin.write(msgspec.json.encode(spec) + b"\n")
-                await process.stdin.drain()
             line = await process.stdout.readline()
             child.ready = child._understood(line)
             if child.ready is None:

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
+from rocamadre.core.children import tell
 from rocamadre.core.settings import Settings
 from rocamadre.server.keeper import LONGEST_PAUSE_S, STEADY_S
 
@@ -137,10 +138,7 @@ class ConsoleKeeper:
                 pass_fds=(self._listener.fileno(),),
                 start_new_session=True,
             )
-        assert process.stdin is not None
-        with suppress(ConnectionError):
-            process.stdin.write(console_wish(self._settings, self._address, self._listener))
-            await process.stdin.drain()
+        await tell(process, console_wish(self._settings, self._address, self._listener))
         logger.info("console.started", extra={"pid": process.pid})
         return process
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from rocamadre.core.children import tell
 from rocamadre.core.context import Platform
 from rocamadre.engines.llama.sockets import new_socket_path, remove_socket
 from rocamadre.jobs.queue import unfinished
@@ -82,11 +83,8 @@ class WorkerKeeper:
                 env=environment,
                 start_new_session=True,
             )
-        assert process.stdin is not None
         wish = {"settings": settings.model_dump(mode="json"), "socket": str(self._socket)}
-        with suppress(ConnectionError):
-            process.stdin.write(msgspec.json.encode(wish) + b"\n")
-            await process.stdin.drain()
+        await tell(process, msgspec.json.encode(wish) + b"\n")
         logger.info("worker.started", extra={"pid": process.pid})
         return process
 
@@ -96,9 +94,7 @@ class WorkerKeeper:
         if process is None:
             return
         if process.stdin is not None:
-            with suppress(ConnectionError):
-                process.stdin.write(b"\n")  # The word to leave; without it the worker takes the server for dead.
-                await process.stdin.drain()
+            await tell(process, b"\n")  # The word to leave; without it the worker takes the server for dead.
             process.stdin.close()
         try:
             async with asyncio.timeout(_PATIENCE_S):

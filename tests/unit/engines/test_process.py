@@ -1,6 +1,9 @@
 import asyncio
+import os
+import signal
 
 import pytest
+import uvloop
 
 from rocamadre.core.errors import ModelFailure
 from rocamadre.engines.memory import available_bytes, resident_bytes
@@ -36,6 +39,28 @@ def test_a_child_that_says_something_else_is_a_failure(tmp_path):
             await asyncio.wait_for(ChildProcess.launch("this", {}, home=tmp_path, name="zen", threads=1), 20)
 
     asyncio.run(body())
+
+
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_child_killed_before_it_is_told_anything_is_a_failure(factory, tmp_path, monkeypatch):
+    """The two event loops answer differently to what is written to a pipe that has closed."""
+    start = asyncio.create_subprocess_exec
+
+    async def killed(*arguments, **options):
+        process = await start(*arguments, **options)
+        os.kill(process.pid, signal.SIGKILL)
+        await process.wait()
+        while not process.stdin.is_closing():
+            await asyncio.sleep(0.001)
+        return process
+
+    async def body():
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", killed)
+        with pytest.raises(ModelFailure, match="SIGKILL"):
+            await asyncio.wait_for(ChildProcess.launch("this", {}, home=tmp_path, name="zen", threads=1), 20)
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(body())
 
 
 def test_memory_figures():
