@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rocamadre.api.handlers import handles
+from rocamadre.api.tagging import Taggable, tag, tags_of, untag
 from rocamadre.catalog.profiles import get_profile
-from rocamadre.core.arn import Arn
 from rocamadre.core.context import Context
-from rocamadre.core.errors import InvalidRequest, NotFound
-from rocamadre.store.sql.tags import add_tags, read_tags, remove_tags
+from rocamadre.core.errors import InvalidRequest
 
-TAGGABLE: dict[str, Callable[[Context, str], object]] = {"application-inference-profile": get_profile}
-"""Kind of resource in an ARN to a function that raises `NotFound` unless the resource is the caller's."""
+TAGGABLE: Taggable = {"application-inference-profile": get_profile}
 
 
 @handles("bedrock", "TagResource")
 async def tag_resource(ctx: Context, request: dict[str, Any]) -> Mapping[str, Any]:
     """Add tags; a key that is there gets the new value."""
     tags = tags_by_key(request["tags"])
-    await asyncio.to_thread(_tag, ctx, request["resourceARN"], tags)
+    await asyncio.to_thread(tag, ctx, TAGGABLE, request["resourceARN"], tags)
     return {}
 
 
 @handles("bedrock", "UntagResource")
 async def untag_resource(ctx: Context, request: dict[str, Any]) -> Mapping[str, Any]:
     """Take tags away; keys that are not there are passed over."""
-    await asyncio.to_thread(_untag, ctx, request["resourceARN"], request["tagKeys"])
+    await asyncio.to_thread(untag, ctx, TAGGABLE, request["resourceARN"], request["tagKeys"])
     return {}
 
 
 @handles("bedrock", "ListTagsForResource")
 async def list_tags_for_resource(ctx: Context, request: dict[str, Any]) -> Mapping[str, Any]:
     """All tags, by key."""
-    tags = await asyncio.to_thread(_tags, ctx, request["resourceARN"])
+    tags = await asyncio.to_thread(tags_of, ctx, TAGGABLE, request["resourceARN"])
     return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
 
 
@@ -49,29 +47,3 @@ def tags_by_key(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
     if len(found) != len(tags):
         raise InvalidRequest("a tag key is given twice")
     return found
-
-
-def _check_mine(ctx: Context, arn: str) -> None:
-    kind = Arn.parse(arn).kind if arn.startswith("arn:") else ""
-    check = TAGGABLE.get(kind)
-    if check is None:
-        raise NotFound(f"no resource {arn!r} that can carry tags; these kinds can: {', '.join(sorted(TAGGABLE))}")
-    check(ctx, arn)
-
-
-def _tag(ctx: Context, arn: str, tags: Mapping[str, str]) -> None:
-    _check_mine(ctx, arn)
-    with ctx.platform.sql.begin() as tx:
-        add_tags(tx, arn, tags)
-
-
-def _untag(ctx: Context, arn: str, keys: Sequence[str]) -> None:
-    _check_mine(ctx, arn)
-    with ctx.platform.sql.begin() as tx:
-        remove_tags(tx, arn, keys)
-
-
-def _tags(ctx: Context, arn: str) -> dict[str, str]:
-    _check_mine(ctx, arn)
-    with ctx.platform.sql.connect() as connection:
-        return read_tags(connection, arn)
