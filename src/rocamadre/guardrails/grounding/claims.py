@@ -48,6 +48,7 @@ class Claim:
         start, end: Tokens of the source around the best sentence and its neighbours.
         first, last: Tokens of the best sentence itself.
         aligned: Tokens of the source by word, where both stand for each other; by place in `words`.
+        distances: Two numbers that `features.py` needs twice, once they are known.
         question: Words of the question.
     """
 
@@ -65,6 +66,7 @@ class Claim:
     start: int = 0
     end: int = 0
     aligned: dict[int, int] = field(default_factory=dict)
+    distances: tuple[float, float] | None = None
 
 
 def words_of(tokens: Tokens, places: Sequence[int], source: Index, asked: frozenset[str]) -> list[Word]:
@@ -109,7 +111,7 @@ def claims_of(answer: Tokens, source: Index, question: Tokens | None) -> list[Cl
 def _most_in_one_sentence(words: Sequence[Word], source: Index) -> int:
     counts: dict[int, int] = {}
     for word in words:
-        for number in {source.sentence_of[place] for place in word.match.places}:
+        for number in word.match.sentences:
             counts[number] = counts.get(number, 0) + 1
     return max(counts.values(), default=0)
 
@@ -125,7 +127,7 @@ def _find_window(claim: Claim) -> None:
                 continue
             seen.add(word.term)
             weight = share * word.match.quality * source.weight(word.term, claim.language)
-            for number in {source.sentence_of[place] for place in word.match.places}:
+            for number in word.match.sentences:
                 scores[number] = scores.get(number, 0.0) + weight
     if not scores:
         return

@@ -198,11 +198,14 @@ def _company(claim: Claim) -> list[float]:
         ]
         if not around:
             continue
-        best, side = 0, 0.0
+        best, side = 0, 0
         for place in word.match.places[:40]:
-            close = [(step, places) for step, places in around if nearest(places, place) <= NEAR]
-            kept = sum(_same_side(step, places, place) for step, places in close)
-            best, side = max((best, side), (len(close), kept))
+            close = kept = 0
+            for step, places in around:
+                is_close, stays = _beside_it(step, places, place)
+                close += is_close
+                kept += stays
+            best, side = max((best, side), (close, kept))
         near.append(best / len(around))
         sides.append(ratio(side, best))
     return [
@@ -213,10 +216,18 @@ def _company(claim: Claim) -> list[float]:
     ]
 
 
-def _same_side(step: int, places: Sequence[int], place: int) -> float:
-    before = any(place - NEAR <= each < place for each in places)
-    behind = any(place < each <= place + NEAR for each in places)
-    return 1.0 if (behind if step > 0 else before) else 0.0
+def _beside_it(step: int, places: Sequence[int], place: int) -> tuple[bool, bool]:
+    """Whether any of some sorted places is near another place, and whether one is on the side that a step points to."""
+    right = bisect_left(places, place)
+    before = right > 0 and place - places[right - 1] <= NEAR
+    behind = right < len(places) and places[right] - place <= NEAR
+    if not (before or behind):
+        return False, False
+    if step <= 0:
+        return True, before
+    if behind and places[right] == place:
+        behind = right + 1 < len(places) and places[right + 1] - place <= NEAR
+    return True, behind
 
 
 def _negation(claim: Claim) -> list[float]:
@@ -286,6 +297,12 @@ def wants(question: Tokens | None) -> tuple[bool, bool]:
 
 def distances(claim: Claim) -> tuple[float, float]:
     """How far the answer's new words stand from the question's in the source, and the best of others of their kind."""
+    if claim.distances is None:
+        claim.distances = _distances(claim)
+    return claim.distances
+
+
+def _distances(claim: Claim) -> tuple[float, float]:
     asked = [places for word in claim.question if (places := claim.source.within(word.match, claim.start, claim.end))]
     new = [number for number, word in enumerate(claim.words) if not word.asked and number in claim.aligned]
     if not asked or not new:

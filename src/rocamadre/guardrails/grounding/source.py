@@ -18,10 +18,11 @@ _COGNATE = 4
 
 
 class Match(NamedTuple):
-    """Where a term of an answer stands in the source, and how surely it is the same (0 to 1)."""
+    """Where a term of an answer stands in the source, how surely it is the same (0 to 1), and in which sentences."""
 
     places: Sequence[int]
     quality: float
+    sentences: frozenset[int] = frozenset()
 
 
 NOWHERE = Match((), 0.0)
@@ -85,13 +86,13 @@ class Index:
     def _find(self, term: str, language: str) -> Match:
         own = self.tokens.language
         if term in self._places:
-            return Match(self._places[term][:MOST_PLACES], 1.0)
+            return self._matched(self._places[term][:MOST_PLACES], 1.0)
         if term[0] == "#":
             return NOWHERE
         if own != language:
             there = [each for each in lexicon(language, own).get(term, ()) if each in self._places]
             if there:
-                return Match(self._together(there), 0.9)
+                return self._matched(self._together(there), 0.9)
         best, common = "", 0
         for other in self._by_prefix.get(term[:_COGNATE], ()):
             alike = _common(term, other)
@@ -99,8 +100,11 @@ class Index:
                 best, common = other, alike
         least = _COGNATE if own != language else _PREFIX
         if best and common >= least and common >= 0.6 * max(len(term), len(best)):
-            return Match(self._places[best][:MOST_PLACES], 0.7 if common < len(term) - 1 else 0.8)
+            return self._matched(self._places[best][:MOST_PLACES], 0.7 if common < len(term) - 1 else 0.8)
         return NOWHERE
+
+    def _matched(self, places: list[int], quality: float) -> Match:
+        return Match(places, quality, frozenset(self.sentence_of[place] for place in places))
 
     def _together(self, terms: Sequence[str]) -> list[int]:
         return sorted(place for each in terms for place in self._places[each])[:MOST_PLACES]
