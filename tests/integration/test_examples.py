@@ -44,6 +44,15 @@ tokens read: (?:[5-9]\d|\d{3})""",
     "embeddings": rf"""titan: 512 dimensions; nearest: {NEARER}
 cohere: 1024 dimensions; nearest: {NEARER}
 nova: 1024 dimensions; nearest: {NEARER}""",
+    "guardrail": r"""GUARDRAIL_INTERVENED {ORDER} is on its way; write to {EMAIL}\.
+GUARDRAIL_INTERVENED El pedido {ORDER} llega mañana; escriba a {EMAIL}\.
+GUARDRAIL_INTERVENED I cannot take that\.
+GUARDRAIL_INTERVENED I cannot take that\.
+NONE
+stop reason: guardrail_intervened -> I cannot take that\.
+found: Project Basilisk BLOCKED
+streamed: True metadata
+cleaned up""",
     "invocation_logging": r"""operation: Converse
 metadata: {'purpose': 'example'}
 question: Who reads this\?
@@ -51,6 +60,18 @@ tokens are told: True
 cleaned up""",
     "invoke_model": r"""(?:[\w.:-]+ \(\d+ tokens\): ['"].*['"]
 ){8}a stream of Claude's: message_start, (?:content_block_\w+, ){3}message_delta, message_stop""",
+    "knowledge_base": r"""read: 4 new, 0 changed, 0 deleted
+filtered: pt/forno\.md pt
+When does the ferry leave\? -> .*nine.*
+  cited: en/ferry\.md True
+What does a ticket cost\? -> .*four euros.*
+  cited: en/ferry\.md True
+¿Quién construyó el faro\? -> .*Inés Robledo.*
+  cited: es/faro\.md True
+read: 0 new, 1 changed, 1 deleted
+When does the ferry leave\? -> .*ten.*
+  cited: en/ferry\.md True
+cleaned up""",
     "lambda_function": r"""answer: Good day, river by itself: True
 logged: True
 error: Unhandled as you wish
@@ -95,11 +116,16 @@ result: success {"json": {"article": "\w+", "euros": [\d.]+}}
 
 
 @pytest.mark.covers(
+    "bedrock:CreateGuardrail",
     "bedrock:CreateInferenceProfile",
     "bedrock:CreateModelInvocationJob",
     "bedrock:CreatePromptRouter",
     "bedrock:PutModelInvocationLoggingConfiguration",
+    "bedrock-agent:StartIngestionJob",
     "bedrock-agent-runtime:Rerank",
+    "bedrock-agent-runtime:Retrieve",
+    "bedrock-agent-runtime:RetrieveAndGenerate",
+    "bedrock-runtime:ApplyGuardrail",
     "bedrock-runtime:Converse",
     "bedrock-runtime:ConverseStream",
     "bedrock-runtime:CountTokens",
