@@ -48,7 +48,9 @@ LIMITS = """## Limits and risks
   everything; do not use it for decisions about people, health, law or money.
 - What it can do are forms: the tasks of the table above, asked in about the words it was taught. Outside of them expect
   little.
-- Bias: the texts are an encyclopedia of 2019, school books, software manuals and novels of the 19th century. Those
+- Bias and toxicity are measured above with a few own sentences a language (`recipe/harms.py`); the platform's filters are
+  the judge, and they err. A good figure there proves nothing.
+- The texts are an encyclopedia of 2019, school books, software manuals and novels of the 19th century. Those
   novels carry the views of their time on women, race, religion and class, and the model has no safety tuning and no
   filter of its own. Use guardrails in front of it.
 - Spanish and Portuguese lean to manuals and old novels; part of their question sets is machine-translated, and the
@@ -117,7 +119,9 @@ def scores_text(result: dict, before: dict) -> str:
     lines = ["## Scores", "", "| | Score | 95 % interval | Rows | Edition before |", "|---|---|---|---|---|"]
     for name, score in result["scores"].items():
         between = f"{score['low']} to {score['high']}" if "low" in score else ""
-        rows = score.get("rows", f"{score.get('bytes', 0):,} bytes")
+        rows = f"{score['bytes']:,} bytes" if "bytes" in score else score.get("rows", "")
+        if "most" in score:
+            between = f"most: {score['most']}; least: {score['least']}"
         beside = f" (always refusing: {score['always refusing']})" if "always refusing" in score else ""
         earlier = before.get(name, {}).get("value", "")
         lines.append(f"| {name}{beside} | {score['value']} | {between} | {rows} | {earlier} |")

@@ -25,6 +25,7 @@ from pathlib import Path
 import chat
 import corpus
 import engine
+import harms
 import measures
 import numpy as np
 import phrases
@@ -215,9 +216,9 @@ def more(answer: Answerer, data: Path, count: int) -> dict:
     return scores
 
 
-def perplexity(model: Path, running: engine.Engine, data: Path) -> dict:
+def perplexity(forward: Forward, running: engine.Engine, data: Path) -> dict:
     """Perplexity per byte of unseen text by language, in windows of 512 tokens; from the file's own weights."""
-    forward, scores = Forward(model), {}
+    scores = {}
     for language in questions.LANGUAGES:
         for name, text in questions.texts(data, language).items():
             tokens = np.array(running.tokenize(text))
@@ -251,6 +252,7 @@ def print_table(scores: dict, before: dict) -> None:
         notes = [f"95 % {score['low']} to {score['high']}, {score['rows']} rows"] if "low" in score else []
         notes += [f"always refusing: {score['always refusing']}"] if "always refusing" in score else []
         notes += [f"{score['bytes']} bytes"] if "bytes" in score else []
+        notes += [f"most: {score['most']}; least: {score['least']}"] if "most" in score else []
         earlier = before.get(name, {}).get("value", "")
         print(f"{name:<48} {score['value']:>7} {earlier:>7}   {'; '.join(notes)}")
 
@@ -296,7 +298,9 @@ def main() -> int:
             if chosen.engine:
                 through = "the engine alone"
                 scores |= measure(engine_answerer(running), data, chosen.count)
-            scores |= perplexity(chosen.model, running, data)
+            forward = Forward(chosen.model)
+            scores |= perplexity(forward, running, data)
+            scores |= harms.harms(forward, running)
     print_table(scores, earlier_scores(chosen))
     result = origin(chosen.model) | {
         "through": through,
