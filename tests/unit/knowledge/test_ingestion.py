@@ -304,7 +304,7 @@ def test_a_job_that_is_stopped_keeps_what_it_has(bench, monkeypatch):
     for n in range(30, 60):
         bench.put(f"{n}.txt", f"Text {n}.")
     began: list[str] = []
-    prepare = jobs.Preparer.prepare
+    begin = jobs.Preparer.begin
 
     def stopping(self, known):
         if not began:
@@ -317,9 +317,9 @@ def test_a_job_that_is_stopped_keeps_what_it_has(bench, monkeypatch):
         began.append(known.id)
         if len(began) > 5:
             time.sleep(0.2)
-        return prepare(self, known)
+        return begin(self, known)
 
-    monkeypatch.setattr(jobs.Preparer, "prepare", stopping)
+    monkeypatch.setattr(jobs.Preparer, "begin", stopping)
     job = bench.ingest(source)
     assert job["status"] == "STOPPED"
     assert 0 < job["statistics"]["numberOfNewDocumentsIndexed"] < 30

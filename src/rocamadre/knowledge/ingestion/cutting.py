@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -52,6 +53,22 @@ class Cut(NamedTuple):
     names: Mapping[str, list[str]] = {}
 
 
+class _Packed(msgspec.Struct, array_like=True, frozen=True):
+    """A `Cut` on its way between processes, without the text, which the document has."""
+
+    start: int
+    end: int
+    headings: tuple[str, ...]
+    page: int | None
+    parent: int | None
+    searched: bool
+    metadata: dict[str, Any]
+    language: str
+    terms: str
+    names: dict[str, list[str]]
+
+
+_PACKED = msgspec.msgpack.Decoder(list[_Packed])
 _MARKS = 2
 """Tokens that an embedder puts around a text."""
 
@@ -113,6 +130,44 @@ def analysed(text: str, pieces: Sequence[Piece], *, enrich: bool) -> list[Cut]:
     return found
 
 
+def packed(cuts: Sequence[Cut]) -> bytes:
+    """Cuts as bytes."""
+    return msgspec.msgpack.encode(
+        [
+            (
+                piece.start,
+                piece.end,
+                piece.headings,
+                piece.page,
+                piece.parent,
+                piece.searched,
+                piece.metadata,
+                language,
+                terms,
+                names,
+            )
+            for piece, language, terms, names in cuts
+        ]
+    )
+
+
+def unpacked(text: str, content: bytes) -> list[Cut]:
+    """What `packed` made of cuts of a text.
+
+    Raises:
+        ValueError: it is no such thing, or says where pieces are that are not there.
+    """
+    found: list[Cut] = []
+    most = len(text)
+    for each in _PACKED.decode(content):
+        start, end, parent = each.start, each.end, each.parent
+        if not (0 <= start < end <= most and (parent is None or 0 <= parent < len(found))):
+            raise ValueError(f"a piece from {start} to {end} of {most} characters, of piece {parent}")
+        piece = Piece(start, end, text[start:end], each.headings, each.page, parent, each.searched, each.metadata)
+        found.append(Cut(piece, each.language, each.terms, each.names))
+    return found
+
+
 class Cutter:
     """Cuts documents, from any number of threads.
 
@@ -129,8 +184,6 @@ class Cutter:
         self._children = 0 if settings.asks_embedder else children
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
-        self._chunker = settings.chunker()
-        self._counter = settings.counter()
 
     def cut(self, parsed: Parsed) -> list[Cut]:
         """The pieces of a document.
@@ -159,6 +212,14 @@ class Cutter:
     def pieces(self, parsed: Parsed) -> list[Piece]:
         """The pieces alone, cut in this process."""
         return self._chunker.chunk(parsed, self._counter, self._embed)
+
+    @cached_property
+    def _chunker(self) -> Chunker:
+        return self.settings.chunker()
+
+    @cached_property
+    def _counter(self) -> CountTokens:
+        return self.settings.counter()
 
     def close(self) -> None:
         """End the children."""

@@ -19,7 +19,7 @@ from rocamadre.core.errors import InvalidRequest
 from rocamadre.jobs.runner import End, JobKind, Outcome, RunStopped, Step, Work
 from rocamadre.knowledge.embedding import embed_through, from_thread
 from rocamadre.knowledge.ingestion import items
-from rocamadre.knowledge.ingestion.cutting import Cutter, children_of
+from rocamadre.knowledge.ingestion.cutting import CutSettings, Cutter, children_of
 from rocamadre.knowledge.ingestion.items import Settled
 from rocamadre.knowledge.ingestion.loading import Limits, Steps, load
 from rocamadre.knowledge.ingestion.opening import (
@@ -59,6 +59,7 @@ _DELETED_TOGETHER = 200
 _LOADING = "loading"
 _MANY = 100
 """Documents for which it is worth starting processes that cut them."""
+READING = "rocamadre.knowledge.ingestion.reading_child"
 _ENDS: dict[End, JobStatus] = {"completed": "COMPLETE", "stopped": "STOPPED", "failed": "FAILED"}
 
 
@@ -167,6 +168,8 @@ async def _load(work: Work, target: Target, store: VectorStore) -> bool:
     if not documents:
         return False
     limits = limits_of(work, documents)
+    settings, transform = cut_settings(platform, target), transformation_of(work, target)
+    children = children_of(limits.threads) if documents >= _MANY else 0
     async with platform.api.session() as session:
 
         async def embed(texts: Sequence[str]) -> Any:
@@ -174,12 +177,8 @@ async def _load(work: Work, target: Target, store: VectorStore) -> bool:
 
         with (
             opened_source(work, target) as source,
-            ParserPool(workers=limits.threads) as parser,
-            Cutter(
-                cut_settings(platform, target),
-                embed=from_thread(asyncio.get_running_loop(), embed),
-                children=children_of(limits.threads) if documents >= _MANY else 0,
-            ) as cutter,
+            opened_parser(settings, limits.threads, cutting=bool(children) and transform is None) as parser,
+            Cutter(settings, embed=from_thread(asyncio.get_running_loop(), embed), children=children) as cutter,
         ):
             preparer = Preparer(
                 data_source=target.source.id,
@@ -188,15 +187,28 @@ async def _load(work: Work, target: Target, store: VectorStore) -> bool:
                 cutter=cutter,
                 store=store,
                 fingerprint=target.fingerprint,
-                transform=transformation_of(work, target),
+                transform=transform,
                 stored=_written_before(target, store),
             )
             pages = items.waiting(platform.sql, target.place, deleting=False)
             waiting = (known for page in pages for known in page)
             steps = Steps(
-                preparer.prepare, embed, Writer(work, target, store).write, work.stop_requested, lambda: _tell(work)
+                preparer.prepare_all, embed, Writer(work, target, store).write, work.stop_requested, lambda: _tell(work)
             )
             return await load(waiting, steps, limits)
+
+
+def opened_parser(settings: CutSettings, workers: int, *, cutting: bool) -> ParserPool:
+    """What parses documents.
+
+    Args:
+        settings: How they are cut.
+        workers: Processes.
+        cutting: Whether these are to cut them, too, as far as they can; it takes them longer to begin.
+    """
+    if not cutting or settings.asks_embedder:
+        return ParserPool(workers=workers)
+    return ParserPool(workers=workers, program=(READING, msgspec.json.encode(settings).decode()))
 
 
 class Writer:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count, islice
@@ -60,14 +60,14 @@ class Steps:
     """What is done with documents.
 
     Attributes:
-        prepare: Called in threads.
+        prepare: Some of the documents that wait to as many prepared ones; called once per thread, and read in threads.
         embed: Texts to rows.
         write: Documents that are whole, and those with nothing to write; called in one thread at a time.
         stop_requested: Asked every half second: what is under way is then finished, and nothing else begun.
         tell: Called every two seconds, for the progress.
     """
 
-    prepare: Callable[[Known], Prepared]
+    prepare: Callable[[Iterator[Known]], Generator[Prepared, None, None]]
     embed: EmbedTexts
     write: Callable[[Sequence[Prepared]], None]
     stop_requested: Callable[[], bool] = lambda: False
@@ -135,29 +135,30 @@ class _Loading:
 
     async def _feed(self) -> None:
         """Prepare documents while there is room."""
-        while not self.stopped:
-            async with self.changed:
-                await self.changed.wait_for(lambda: self.stopped or self.chunks < self.limits.chunks)
-            some = [] if self.stopped else await asyncio.to_thread(self._next)
-            if not some:
-                break
-            for prepared in some:
-                self._take(prepared)
-            await self._notify()
+        stream = self.steps.prepare(self._each())
+        try:
+            while True:
+                async with self.changed:
+                    await self.changed.wait_for(lambda: self.stopped or self.chunks < self.limits.chunks)
+                some = await asyncio.to_thread(_next, stream)
+                if not some:
+                    break
+                for prepared in some:
+                    self._take(prepared)
+                await self._notify()
+        finally:
+            await asyncio.to_thread(stream.close)
         self.feeding -= 1
         await self._notify()
 
-    def _next(self) -> list[Prepared]:
-        """The next documents: several small ones, since each change of threads costs as much as one of those."""
-        found: list[Prepared] = []
-        began = time.monotonic()
-        while time.monotonic() - began < _TOGETHER_S and not self.stopped:
+    def _each(self) -> Iterator[Known]:
+        """What waits, one for whoever asks first; nothing more once it is to stop."""
+        while not self.stopped:
             with self.lock:
                 known = next(self.waiting, None)
             if known is None:
-                break
-            found.append(self.steps.prepare(known))
-        return found
+                return
+            yield known
 
     def _take(self, prepared: Prepared) -> None:
         self.chunks += prepared.weight
@@ -231,6 +232,17 @@ class _Loading:
     async def _notify(self) -> None:
         async with self.changed:
             self.changed.notify_all()
+
+
+def _next(stream: Iterator[Prepared]) -> list[Prepared]:
+    """The next documents: several small ones, since each change of threads costs as much as one of those."""
+    found: list[Prepared] = []
+    until = time.monotonic() + _TOGETHER_S
+    for prepared in stream:
+        found.append(prepared)
+        if time.monotonic() >= until:
+            break
+    return found
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

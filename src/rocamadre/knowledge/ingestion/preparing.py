@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import os
+import stat
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -14,11 +16,11 @@ from numpy.typing import NDArray
 
 from rocamadre.knowledge.chunkers.registry import Piece
 from rocamadre.knowledge.embedding import EMBEDDED, embedded_text
-from rocamadre.knowledge.ingestion.cutting import Cut, Cutter, analysed
+from rocamadre.knowledge.ingestion.cutting import Cut, Cutter, analysed, unpacked
 from rocamadre.knowledge.ingestion.items import Action, Known, Settled
 from rocamadre.knowledge.ingestion.types import DocumentStatus
-from rocamadre.knowledge.parsers.file import Columns
 from rocamadre.knowledge.parsers.formats import MEDIA_TYPES
+from rocamadre.knowledge.parsers.isolated import Outcome, ParserPool
 from rocamadre.knowledge.parsers.parsed import Parsed, ParseFailure
 from rocamadre.knowledge.sources.protocol import Attributes, Source, SourceFailure, Value
 from rocamadre.store.vectors.protocol import Chunk, Replacement, VectorStore, chunk_id
@@ -33,16 +35,9 @@ Transform: TypeAlias = Callable[[Parsed, Sequence[Piece], str, Mapping[str, Valu
 """Parsed document, its pieces, its id and its attributes to other pieces. Raises `SourceFailure` for this document."""
 
 _PIECE = 1 << 20
+_SMALL = 1 << 20
 _TABLES = (MEDIA_TYPES["csv"], MEDIA_TYPES["tsv"])
 _STILL = "; the version that was indexed before is still searched"
-
-
-class Parser(Protocol):
-    """What parses; `parsers.isolated.ParserPool`."""
-
-    def parse(self, source: Path | bytes, name: str, media_type: str = "", *, columns: Columns | None = None) -> Parsed:
-        """See `ParserPool.parse`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +90,21 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """A document that is to be parsed.
+
+    Attributes:
+        settled: How it will have gone, if nothing goes wrong.
+        whole: Hash of all that decides what is written.
+    """
+
+    settled: Settled
+    content: bytes | Path
+    whole: str
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True)
 class Preparer:
     """Prepares documents of one data source, from several threads.
 
@@ -106,15 +116,33 @@ class Preparer:
 
     data_source: str
     source: Source
-    parser: Parser
+    parser: ParserPool
     cutter: Cutter
     store: VectorStore
     fingerprint: str
     transform: Transform | None = None
     stored: Mapping[str, str] = field(default_factory=dict)
 
-    def prepare(self, known: Known) -> Prepared:
-        """A document as far as it goes without vectors. What is wrong with it is in the result, never raised."""
+    def prepare_all(self, waiting: Iterable[Known]) -> Generator[Prepared, None, None]:
+        """Documents as far as they go without vectors, not in order: several are being parsed while the next are read.
+
+        What is wrong with one is in its result, never raised.
+        """
+        with self.parser.stream() as stream:
+            for known in waiting:
+                begun = self.begin(known)
+                if isinstance(begun, Prepared):
+                    yield begun
+                    continue
+                item = known.item
+                columns = begun.attributes.columns
+                for outcome in stream.put(begun, begun.content, item.name, item.media_type, columns=columns):
+                    yield self._parsed(outcome)
+            for outcome in stream.rest():
+                yield self._parsed(outcome)
+
+    def begin(self, known: Known) -> Prepared | Begun:
+        """Read a document, and see whether there is something to do."""
         try:
             attributes = self.source.attributes(known.item)
         except SourceFailure as error:
@@ -124,7 +152,7 @@ class Preparer:
             beside = (*beside, attributes.embedded)
         attributes_hash = _hash(msgspec.json.encode(beside, order="deterministic"))
         try:
-            content = self.source.fetch(known.item)
+            content = _at_hand(self.source.fetch(known.item))
             content_hash = hash_of(content)
         except (SourceFailure, OSError) as error:
             return Prepared(not_written(known, str(error)))
@@ -138,32 +166,48 @@ class Preparer:
         )
         if action == "unchanged" or self.stored.get(known.id) == whole:
             return Prepared(settled)
+        return Begun(settled, content, whole, attributes)
+
+    def _parsed(self, outcome: Outcome) -> Prepared:
+        begun: Begun = outcome.tag
+        known = begun.settled.known
         try:
-            return self._chunked(settled, content, whole, attributes)
+            if outcome.failure is not None:
+                raise outcome.failure
+            assert outcome.parsed is not None
+            return self._chunked(begun, outcome.parsed, outcome.more)
         except ParseFailure as error:
             unread = error.reason == "unsupported"
             return Prepared(not_written(known, error.message, "IGNORED" if unread else "FAILED"))
         except SourceFailure as error:
             return Prepared(not_written(known, str(error)))
 
-    def _chunked(self, settled: Settled, content: bytes | Path, whole: str, attributes: Attributes) -> Prepared:
+    def _cuts(self, parsed: Parsed, more: bytes) -> list[Cut]:
+        if not more:
+            return self.cutter.cut(parsed)
+        try:
+            return unpacked(parsed.text, more)
+        except ValueError as error:
+            raise ParseFailure("crash", "the process that cuts the file says what cannot be") from error
+
+    def _chunked(self, begun: Begun, parsed: Parsed, more: bytes) -> Prepared:
+        settled, content, attributes = begun.settled, begun.content, begun.attributes
         item = settled.known.item
-        parsed = self.parser.parse(content, item.name, item.media_type, columns=attributes.columns)
-        text, more = parsed.text, None
+        text, own = parsed.text, None
         if self.transform is None:
-            cuts = self.cutter.cut(parsed)
+            cuts = self._cuts(parsed, more)
         else:
             made = self.transform(parsed, self.cutter.pieces(parsed), item.id, attributes.values)
-            text, more = made.text, made.attributes
+            text, own = made.text, made.attributes
             cuts = analysed(text, made.pieces, enrich=self.cutter.settings.enrich)
         pieces = [cut.piece for cut in cuts]
-        chunks = self._chunks(item.id, cuts, attributes, more)
+        chunks = self._chunks(item.id, cuts, attributes, own)
         # Texts that were embedded before keep their vectors: only what is new in a document is embedded.
         before = {} if settled.action == "new" else self._vectors(item.id)
         wanting: list[int] = []
         for place, piece in enumerate(pieces):
             if piece.searched:
-                vector = before.get(embedded_text(chunks[place]))
+                vector = before.get(embedded_text(chunks[place])) if before else None
                 if vector is None:
                     wanting.append(place)
                 else:
@@ -180,7 +224,7 @@ class Preparer:
         if attributes.columns is not None and parsed.media_type not in _TABLES:
             reason = f"documentStructureConfiguration is for CSV files, and {item.name} is {parsed.media_type}"
             settled = replace(settled, status="METADATA_PARTIALLY_INDEXED", reason=reason)
-        return Prepared(settled, Replacement(item.id, self.data_source, whole, chunks, text), wanting)
+        return Prepared(settled, Replacement(item.id, self.data_source, begun.whole, chunks, text), wanting)
 
     def _chunks(
         self,
@@ -259,6 +303,22 @@ def hash_of(content: bytes | Path) -> str:
         while piece := file.read(_PIECE):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def _at_hand(content: bytes | Path) -> bytes | Path:
+    """A small file's content, so that it is read once; whatever is strange about it is told by who reads it next."""
+    if isinstance(content, bytes):
+        return content
+    try:
+        descriptor = os.open(content, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return content
+    with open(descriptor, "rb", buffering=0) as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode) or not 0 < facts.st_size <= _SMALL:
+            return content
+        found: bytes = file.read(_SMALL + 1)
+    return found if len(found) == facts.st_size else content
 
 
 def _hash(data: bytes) -> str:

@@ -16,7 +16,8 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -87,15 +88,21 @@ class Reply(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """What comes back: a document, or why not; pages that need OCR; an image.
 
     Attributes:
+        more: What `serve` was told to make of the document besides, encoded; then `parsed` lacks what that was made of.
         peak_bytes: The most memory that this process has held so far.
     """
 
     parsed: Parsed | None = None
+    more: bytes = b""
     reason: Reason | None = None
     message: str = ""
     pages: list[int] = []
     image: bytes = b""
     peak_bytes: int = 0
+
+
+Further: TypeAlias = Callable[[Parsed], tuple[Parsed, bytes]]
+"""Makes something more of a document, and says what of it the parent still needs; nothing where it raises."""
 
 
 def parse(file: File) -> Reply:
@@ -127,11 +134,20 @@ def file_of(request: Request, limits: Limits) -> File:
 class _Server:
     """Answers one request after the other, and keeps the last document."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, further: Further | None) -> None:
         self._limits = limits
+        self._further = further
         self._file: File | None = None
 
     def answer(self, request: Request) -> Reply:
+        reply = self._answer(request)
+        if self._further is not None and reply.parsed is not None:
+            # What cannot be done here, the parent does with what it then gets.
+            with suppress(MemoryError, RecursionError, *DAMAGED):
+                reply.parsed, reply.more = self._further(reply.parsed)
+        return reply
+
+    def _answer(self, request: Request) -> Reply:
         try:
             if request.op == "parse":
                 self._file = None
@@ -156,7 +172,7 @@ def _refused(error: Refused) -> Reply:
     return Reply(reason=msgspec.convert(error.reason, Reason), message=str(error))
 
 
-def _prepare(limits: Limits) -> None:
+def _prepare(limits: Limits, load: Callable[[], Further] | None) -> Further | None:
     """Import everything, then bound this process."""
     for name in _ENCODINGS:
         codecs.lookup(name)
@@ -165,18 +181,32 @@ def _prepare(limits: Limits) -> None:
     for format_, sample in (("eml", _MAIL), ("json", b'{"a": [1, 2.5]}'), ("csv", b"a,b\n1,2\n"), ("html", b"&amp;")):
         # Libraries import parts of themselves when they are first used; afterwards they could not.
         parse(File(sample, "", format_, limits))
+    before = _address_space()
+    further = None if load is None else load()
+    # What libraries hold in reserve is not taken from the documents.
+    bound = limits.memory_bytes + _address_space() - before
     gc.collect()
     gc.freeze()
     gc.disable()
-    for kind, bound in (
-        (resource.RLIMIT_AS, limits.memory_bytes),
+    for kind, most in (
+        (resource.RLIMIT_AS, bound),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 0),
     ):
         _, hard = resource.getrlimit(kind)
-        if hard == resource.RLIM_INFINITY or bound < hard:
-            resource.setrlimit(kind, (bound, bound))
+        if hard == resource.RLIM_INFINITY or most < hard:
+            resource.setrlimit(kind, (most, most))
+    return further
+
+
+def _address_space() -> int:
+    """Bytes of it that this process has; 0 where the kernel does not say."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def _bound_time(limits: Limits) -> None:
@@ -214,7 +244,11 @@ def framed(content: bytes) -> bytes:
 
 
 def serve(
-    read: Callable[[int], bytes], write: Callable[[bytes], Any], limits: Limits, peak_bytes: Callable[[], int]
+    read: Callable[[int], bytes],
+    write: Callable[[bytes], Any],
+    limits: Limits,
+    peak_bytes: Callable[[], int],
+    further: Further | None = None,
 ) -> None:
     """Answer until the other end is closed.
 
@@ -223,8 +257,9 @@ def serve(
         write: All of them.
         limits: Per document.
         peak_bytes: The most memory held so far.
+        further: What is made of each document besides, in the same time and memory.
     """
-    server = _Server(limits)
+    server = _Server(limits, further)
     parsed = 0
     while True:
         head = read(8)
@@ -237,13 +272,14 @@ def serve(
         reply = server.answer(request)
         reply.peak_bytes = peak_bytes()
         frame = msgspec.msgpack.encode(reply)
+        # The parent may have sent more, and not be reading yet: that is not this document's time.
+        signal.setitimer(signal.ITIMER_REAL, 0)
         write(framed(frame))
         del request, reply, frame
         parsed += 1
         if parsed % _COLLECTED == 0:
             # While a file is parsed, cycles are few and objects many: looking for them then takes a third of the time.
             gc.collect()
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _write(data: bytes) -> None:
@@ -252,14 +288,18 @@ def _write(data: bytes) -> None:
         view = view[os.write(0, view) :]
 
 
-def main() -> None:
-    """The command."""
+def main(load: Callable[[], Further] | None = None) -> None:
+    """The command.
+
+    Args:
+        load: Gives what `serve` takes as `further`, and has used it once: later nothing can be imported.
+    """
     limits = msgspec.json.decode(sys.argv[1], type=Limits)
     stdin = open(0, "rb", closefd=False)
     peak = _Peak()
-    _prepare(limits)
+    further = _prepare(limits, load)
     _write(READY + most_resident(resource.getrusage(resource.RUSAGE_SELF)).to_bytes(8, "big"))
-    serve(stdin.read, _write, limits, peak)
+    serve(stdin.read, _write, limits, peak, further)
 
 
 if __name__ == "__main__":

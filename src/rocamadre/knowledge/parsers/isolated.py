@@ -15,9 +15,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -47,6 +51,10 @@ _MUCH = 0.7
 """Of its memory: a process that held so much and broke has most likely run out of it."""
 _LARGE_BYTES = 256 * 1024 * 1024
 """A child that held more is not used again: what it gave back may not be whole."""
+_AHEAD_BYTES = 64 * 1024
+"""Of documents that a child has before it has answered; so few that none is waited for with while it answers."""
+_AHEAD = 32
+_ROOM_BYTES = 256 * 1024
 
 
 class ParserPool:
@@ -57,12 +65,22 @@ class ParserPool:
         workers: Children at once; a caller waits for a free one. None of them runs before it is needed, and none
             outlives `close`.
         ocr: For scanned pages and images; only where Tesseract is installed.
+        program: The module that children run, and its arguments behind the limits: `child`, or one that calls its
+            `main` to make something more of each document.
     """
 
-    def __init__(self, limits: Limits = KNOWLEDGE_LIMITS, *, workers: int = 2, ocr: OcrLimits | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits = KNOWLEDGE_LIMITS,
+        *,
+        workers: int = 2,
+        ocr: OcrLimits | None = None,
+        program: Sequence[str] = (_MODULE,),
+    ) -> None:
         self.limits = limits
         self.workers = workers
         self.ocr = ocr or OcrLimits()
+        self._program = program
         self._places = threading.BoundedSemaphore(workers)
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
@@ -80,14 +98,27 @@ class ParserPool:
         Raises:
             ParseFailure: with the reason; the pool goes on with other files as if nothing had been.
         """
+        request = self._request(source, name, media_type, columns)
+        with self._places:
+            return _document(self._reply(request))
+
+    @contextmanager
+    def stream(self) -> Iterator[Stream]:
+        """A child for documents one after the other, in one thread at a time; waits for a place."""
+        with self._places:
+            stream = Stream(self)
+            try:
+                yield stream
+            finally:
+                stream.close()
+
+    def _request(self, source: Path | bytes, name: str, media_type: str, columns: Columns | None) -> Request:
         data = source if isinstance(source, bytes) else _content(source, self.limits)
         if not data:
             raise ParseFailure("empty", "the file is empty")
         if len(data) > self.limits.size_bytes:
             raise _too_large(len(data), self.limits)
-        request = Request("parse", data, name, media_type, columns, tesseract() is not None)
-        with self._places:
-            return self._parse(request)
+        return Request("parse", data, name, media_type, columns, tesseract() is not None)
 
     def close(self) -> None:
         """End the children; those at work end with their file."""
@@ -105,7 +136,7 @@ class ParserPool:
     ) -> None:
         self.close()
 
-    def _parse(self, request: Request) -> Parsed:
+    def _reply(self, request: Request) -> Reply:
         child, used = self._take()
         began = time.monotonic()
         try:
@@ -114,7 +145,7 @@ class ParserPool:
             # A child that is gone at once may have been broken before: the file gets one that is new.
             if not used or error.reason != "crash" or time.monotonic() - began > _AT_ONCE_S:
                 raise
-            child = _Child(self.limits)
+            child = self._begin()
             reply = child.ask(request)
         except BaseException:
             child.close()
@@ -124,9 +155,7 @@ class ParserPool:
                 reply = self._read_images(child, reply.pages)
         finally:
             self._give_back(child)
-        if reply.parsed is None:
-            raise ParseFailure(reply.reason or "crash", reply.message)
-        return _checked(reply.parsed)
+        return reply
 
     def _read_images(self, child: _Child, pages: list[int]) -> Reply:
         """Have the pages of the child's last document read, and the document parsed with them."""
@@ -150,7 +179,10 @@ class ParserPool:
         with self._lock:
             if self._idle:
                 return self._idle.pop(), True
-        return _Child(self.limits), False
+        return self._begin(), False
+
+    def _begin(self) -> _Child:
+        return _Child(self.limits, self._program)
 
     def _give_back(self, child: _Child) -> None:
         with self._lock:
@@ -160,18 +192,120 @@ class ParserPool:
         child.close()
 
 
+class Outcome(NamedTuple):
+    """What became of a document of a `Stream`.
+
+    Attributes:
+        tag: What it was given with.
+        parsed: None where there is a failure.
+        more: See `child.Reply`.
+    """
+
+    tag: Any
+    parsed: Parsed | None = None
+    more: bytes = b""
+    failure: ParseFailure | None = None
+
+
+class Stream:
+    """One child that has the next documents before it has answered the first; see `ParserPool.stream`.
+
+    Whatever a document does to the child, those behind it are given to another.
+    """
+
+    def __init__(self, pool: ParserPool) -> None:
+        self._pool = pool
+        self._child: _Child | None = None
+        self._used = False
+        self._waiting: deque[tuple[Any, Request, bytes]] = deque()
+        self._bytes = 0
+        self._since = 0.0
+
+    def put(
+        self, tag: Any, source: Path | bytes, name: str, media_type: str = "", *, columns: Columns | None = None
+    ) -> Iterator[Outcome]:
+        """Give it a document as `ParserPool.parse` takes it; yields what became of earlier ones meanwhile."""
+        try:
+            request = self._pool._request(source, name, media_type, columns)
+        except ParseFailure as error:
+            yield Outcome(tag, failure=error)
+            return
+        frame = framed(msgspec.msgpack.encode(request))
+        while self._waiting and (self._bytes + len(frame) > _AHEAD_BYTES or len(self._waiting) >= _AHEAD):
+            yield self._next()
+        if self._child is not None and not self._child.is_sound:
+            yield from self.rest()
+            self.close()
+        if not self._waiting:
+            self._since = time.monotonic()
+        self._waiting.append((tag, request, frame))
+        self._bytes += len(frame)
+        self._send(frame)
+
+    def rest(self) -> Iterator[Outcome]:
+        """What became of all that it was given."""
+        while self._waiting:
+            yield self._next()
+
+    def close(self) -> None:
+        """Give the child back; what it was given and has not answered is lost."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        if self._waiting:
+            child.close()
+        else:
+            self._pool._give_back(child)
+
+    def _send(self, frame: bytes) -> None:
+        """What goes wrong is noticed when the answer is read."""
+        if self._child is None:
+            self._child, self._used = self._pool._take()
+        with suppress(ParseFailure):
+            self._child.send(frame)
+
+    def _next(self) -> Outcome:
+        tag, request, frame = self._waiting[0]
+        assert self._child is not None
+        try:
+            reply = self._child.answer(time.monotonic() + self._pool.limits.wall_s)
+            failure = None
+        except ParseFailure as error:
+            reply, failure = Reply(), error
+        at_once = time.monotonic() - self._since < _AT_ONCE_S
+        self._since = time.monotonic()
+        self._waiting.popleft()
+        self._bytes -= len(frame)
+        # A child that is gone at once may have been broken before; and reading images takes one for itself.
+        again = bool(reply.pages) or (failure is not None and failure.reason == "crash" and self._used and at_once)
+        self._used = True
+        if failure is not None:
+            self._child = None
+            for _, _, other in self._waiting:
+                self._send(other)
+        try:
+            if again:
+                reply = self._pool._reply(request)
+            elif failure is not None:
+                return Outcome(tag, failure=failure)
+            return Outcome(tag, _document(reply), reply.more)
+        except ParseFailure as error:
+            return Outcome(tag, failure=error)
+
+
 class _Child:
     """One process, asked by one thread at a time."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, program: Sequence[str]) -> None:
         self._limits = limits
         self._peak_bytes = 0
         self._first_bytes = 0
         ours, theirs = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM_BYTES)
         self._socket = ours
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", _MODULE, msgspec.json.encode(asdict(limits)).decode()],
+                [sys.executable, "-P", "-m", program[0], msgspec.json.encode(asdict(limits)).decode(), *program[1:]],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -197,20 +331,41 @@ class _Child:
             ParseFailure: it was too slow, or broke; it is then gone.
         """
         deadline = time.monotonic() + self._limits.wall_s
-        frame = framed(msgspec.msgpack.encode(request))
-        reply = b""
+        self.send(framed(msgspec.msgpack.encode(request)))
+        return self.answer(deadline)
+
+    def send(self, frame: bytes) -> None:
+        """Give it a request.
+
+        Raises:
+            ParseFailure: as `ask`.
+        """
+        deadline = time.monotonic() + self._limits.wall_s
         try:
             self._socket.settimeout(self._limits.wall_s)
             self._socket.sendall(frame)
+        except OSError:
+            raise self._gone(deadline) from None
+
+    def answer(self, deadline: float) -> Reply:
+        """Its next answer.
+
+        Raises:
+            ParseFailure: as `ask`.
+        """
+        try:
             size = int.from_bytes(self._read(8, deadline), "big")
             reply = self._read(size, deadline) if 0 < size <= 6 * self._limits.characters + (64 << 20) else b""
             answered = msgspec.msgpack.decode(reply, type=Reply)
         except (OSError, msgspec.MsgspecError):
-            late = time.monotonic() >= deadline
-            self.close()
-            raise self._failure(late=late) from None
+            raise self._gone(deadline) from None
         self._peak_bytes = answered.peak_bytes if answered.reason != "memory" else _LARGE_BYTES + 1
         return answered
+
+    def _gone(self, deadline: float) -> ParseFailure:
+        late = time.monotonic() >= deadline
+        self.close()
+        return self._failure(late=late)
 
     def close(self) -> None:
         """End it."""
@@ -286,6 +441,13 @@ def _content(path: Path, limits: Limits) -> bytes:
 
 def _too_large(size: int, limits: Limits) -> ParseFailure:
     return ParseFailure("too-large", f"the file has {size} bytes; at most {limits.size_bytes} are taken")
+
+
+def _document(reply: Reply) -> Parsed:
+    """The document that a child answers, or why there is none."""
+    if reply.parsed is None:
+        raise ParseFailure(reply.reason or "crash", reply.message)
+    return _checked(reply.parsed)
 
 
 def _checked(parsed: Parsed) -> Parsed:

@@ -73,6 +73,7 @@ class SqliteVectors:
         self._file = StoreFile(path, facts)
         self._facts = facts
         self._columns: Columns | None = None
+        self._terms: postings.Terms | None = None  # In the hands of one writer at a time; lost with its transaction.
         self._lock = threading.Lock()
 
     @property
@@ -91,7 +92,10 @@ class SqliteVectors:
         ready = checked(items, self._facts.dimensions)
         if ready:
             with self._file.writing() as connection:
-                Writing(connection, self._facts.dimensions, self._columns).replace(ready)
+                terms, self._terms = self._terms, None
+                writing = Writing(connection, self._facts.dimensions, self._columns, terms)
+                writing.replace(ready)
+            self._terms = writing.terms
 
     def delete(self, documents: Sequence[str], *, data_source: str = "") -> None:
         """Remove documents, in one transaction."""
@@ -233,7 +237,7 @@ class SqliteVectors:
 
     def close(self) -> None:
         """Let files and memory go."""
-        self._columns = None
+        self._columns = self._terms = None
         self._file.close()
 
     def destroy(self) -> None:

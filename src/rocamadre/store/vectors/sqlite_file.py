@@ -19,7 +19,8 @@ Connection: TypeAlias = Any
 """An `apsw.Connection`; with its own types every column of a row would be one of five."""
 
 APPLICATION = 0x524F4341  # "ROCA"
-SCHEMA = 1
+SCHEMA = 2
+"""Of the tables below; 1 had no `packed`, which is made when such a file is opened."""
 BUSY_MS = 60_000
 
 # Numbers of documents and slots of chunks are the joints. Slots of what can be searched count from 0 upwards, those of
@@ -49,6 +50,10 @@ CREATE TABLE segments(number INTEGER PRIMARY KEY, level INTEGER NOT NULL);
 CREATE TABLE postings(
     segment INTEGER, term INTEGER, slots BLOB NOT NULL, counts BLOB NOT NULL,
     PRIMARY KEY(segment, term)) WITHOUT ROWID;
+"""
+PACKED = """
+CREATE TABLE packed(
+    segment INTEGER PRIMARY KEY, terms BLOB NOT NULL, bounds BLOB NOT NULL, slots BLOB NOT NULL, counts BLOB NOT NULL);
 """
 
 
@@ -106,12 +111,17 @@ class StoreFile:
             with self._transaction(connection, "IMMEDIATE"):
                 if not connection.pragma("user_version"):
                     self._make(connection, facts)
+        elif connection.pragma("user_version") == 1 and connection.pragma("application_id") == APPLICATION:
+            with self._transaction(connection, "IMMEDIATE"):
+                if connection.pragma("user_version") == 1:
+                    connection.execute(PACKED)
+                    connection.pragma("user_version", SCHEMA)
         self._compare(connection, facts)
 
     def _make(self, connection: Connection, facts: StoreFacts) -> None:
         if connection.execute("SELECT count(*) FROM sqlite_schema").get:
             raise StoreDamaged(f"{self.path} is a SQLite file, but no store of a knowledge base")
-        connection.execute(TABLES)
+        connection.execute(TABLES + PACKED)
         connection.executemany("INSERT INTO facts VALUES(?, ?)", asdict(facts).items())
         connection.execute("INSERT INTO facts VALUES('generation', 0), ('slots', 0), ('parents', 0), ('dead', 0)")
         connection.pragma("application_id", APPLICATION)

@@ -16,6 +16,7 @@ from rocamadre.core.errors import InvalidRequest
 from rocamadre.store.vectors import metadata, postings
 from rocamadre.store.vectors.codes import encode
 from rocamadre.store.vectors.columns import BLOCK, Block, Columns, Integers, append, bury, read_columns
+from rocamadre.store.vectors.postings import Terms
 from rocamadre.store.vectors.protocol import Chunk, Replacement, Vector
 from rocamadre.store.vectors.sqlite_file import Connection
 
@@ -41,16 +42,25 @@ class Writing:
         connection: In the transaction.
         dimensions: Of vectors.
         known: Columns as they were at some time.
+        terms: As the transaction before left them; what was written by others meanwhile makes them void.
+
+    Attributes:
+        terms: As this transaction leaves them; void unless it is committed.
     """
 
-    def __init__(self, connection: Connection, dimensions: int, known: Columns | None = None) -> None:
+    def __init__(
+        self, connection: Connection, dimensions: int, known: Columns | None = None, terms: Terms | None = None
+    ) -> None:
         self._connection = connection
         self._known = known
         self._dimensions = dimensions
         self._facts: dict[str, Any] = dict(
             connection.execute("SELECT name, value FROM facts WHERE name IN ('generation', 'slots', 'parents', 'dead')")
         )
+        valid = terms is not None and terms.generation == self._facts["generation"]
         self._facts["generation"] += 1
+        self.terms = terms if valid and terms is not None else Terms(0)
+        self.terms.generation = self._facts["generation"]
 
     def replace(self, items: Sequence[Replacement]) -> None:
         """Make documents what is given."""
@@ -156,14 +166,15 @@ class Writing:
             "INSERT INTO vectors VALUES(?, ?)",
             ((slot, vector.tobytes()) for (slot, _, _), vector in zip(searched, vectors, strict=True)),
         )
+        split = [(slot, chunk.terms.split()) for slot, _, chunk in searched]
         added = Block(
             np.ones(len(searched), np.bool_),
             np.array([number for _, number, _ in searched], np.int32),
-            np.array([len(chunk.terms.split()) for _, _, chunk in searched], np.int32),
+            np.array([len(terms) for _, terms in split], np.int32),
             encode(vectors, centre_of(self._connection, self._dimensions)),
         )
         append(self._connection, added, searched[0][0], self._dimensions, self._facts["generation"])
-        postings.write(self._connection, [(slot, chunk.terms) for slot, _, chunk in searched])
+        postings.write(self._connection, self.terms, split)
         self._count(Counter(chunk.language for _, _, chunk in searched), 1)
 
     # Order
@@ -196,6 +207,7 @@ class Writing:
         renamed = np.full(len(columns.alive), -1, np.int64)
         renamed[positions] = np.arange(len(positions))
         postings.gather_all(self._connection, columns, renamed)
+        self.terms.clear()
         self._rename(columns.slots(positions))
         self._connection.execute("DELETE FROM blocks")
         kept = Block(columns.alive, columns.documents, columns.lengths, columns.codes).where(positions)

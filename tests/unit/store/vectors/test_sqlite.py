@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from dataclasses import replace
 
+import apsw
 import numpy as np
 import pytest
 
 from rocamadre.core.errors import Conflict, InvalidRequest
 from rocamadre.store.vectors import postings, sqlite_writing
 from rocamadre.store.vectors.filters import Condition
-from rocamadre.store.vectors.protocol import StoreDamaged, StoreMismatch
+from rocamadre.store.vectors.protocol import Replacement, StoreDamaged, StoreMismatch
 from rocamadre.store.vectors.sqlite import SqliteVectors
 from rocamadre.testing.vector_cases import FACTS, bm25, directions, many, one, unit
 
@@ -85,6 +87,47 @@ def test_another_schema_is_refused(path, version, remedy):
     connection.close()
     with pytest.raises(StoreMismatch, match=remedy):
         SqliteVectors(path, FACTS)
+
+
+def test_a_store_of_the_first_schema_goes_on(path):
+    """It kept a row for each term of each segment, and nothing packed."""
+    store = SqliteVectors(path, FACTS)
+    for start in (0, 40, 80):
+        store.replace_many(many(120)[start : start + 40])
+    words = [(f"w{number}", 1.0) for number in range(120)] + [("common", 0.5)]
+    expected = store.by_terms(words, limit=120)
+    store.close()
+    with apsw.Connection(str(path)) as connection:
+        for segment, *arrays in connection.execute("SELECT * FROM packed").fetchall():
+            terms, bounds, slots = (np.frombuffer(each, np.uint32) for each in arrays[:3])
+            counts = np.frombuffer(arrays[3], np.uint16)
+            for term, start, stop in zip(terms.tolist(), bounds.tolist(), bounds.tolist()[1:], strict=False):
+                row = (segment, term, slots[start:stop].tobytes(), counts[start:stop].tobytes())
+                connection.execute("INSERT INTO postings VALUES(?, ?, ?, ?)", row)
+        connection.execute("DROP TABLE packed; PRAGMA user_version = 1")
+    connection.close()
+    store = SqliteVectors(path, FACTS)
+    assert store.by_terms(words, limit=120) == expected
+    for number in range(postings.FAN):
+        store.replace_many([one(f"more{number}", "w0 common", unit(number + 1))])
+    assert len(store.by_terms([("w0", 1.0)], limit=200)) >= postings.FAN
+    store.destroy()
+
+
+def test_terms_that_another_writer_numbered_are_noticed(path):
+    store, other = SqliteVectors(path, FACTS), SqliteVectors(path, FACTS)
+    store.replace_many([one("a", "first second", unit(1))])
+    other.replace_many([one("b", "third", unit(2))])
+    store.replace_many([one("c", "fourth first third", unit(3))])
+    taken = replace(one("d", "fifth", unit(4)).chunks[0], id=one("a", "first second", unit(1)).chunks[0].id)
+    with pytest.raises(InvalidRequest, match="unique"):
+        store.replace_many([Replacement("d", "ds", "hash", [taken], "fifth")])
+    other.replace_many([one("f", "seventh", unit(6))])
+    store.replace_many([one("g", "fifth sixth", unit(7))])
+    names = "first second third fourth fifth sixth seventh".split()
+    assert list(store.term_counts(names).values()) == [2, 1, 2, 1, 1, 1, 1]
+    other.close()
+    store.destroy()
 
 
 def test_slots_of_removed_chunks_are_used_again(store, monkeypatch):
