@@ -194,6 +194,11 @@ class KnowledgeSettings(BaseModel):
         default="sqlite",
         description="Where chunks are kept: `sqlite` (one file per knowledge base in the home) or `pgvector`.",
     )
+    second_embedder: str = Field(
+        default="rocamadre.roca-embed-v1:0",
+        description="Model whose vectors new knowledge bases keep beside those of an embedder that knows English alone, "
+        "for questions and documents in other languages; empty: none.",
+    )
     postgres_url: str = Field(
         default="",
         description="Database of `pgvector`, as an SQLAlchemy URL; empty: `database`, which must then be PostgreSQL.",

@@ -1,4 +1,9 @@
-"""The embedder of a knowledge base: which model it is, and its vectors, in the server and in a job."""
+"""The embedder of a knowledge base: which model it is, and its vectors, in the server and in a job.
+
+A knowledge base may have a second embedder, for languages that the first does not know. Both vectors then stand one
+after the other in one, each a half of its length: the store needs not know, and either is compared alone by a query
+that is zero in the other's place (`search.embedders`).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from rocamadre.catalog.host import Host
 from rocamadre.catalog.operations import find_model
 from rocamadre.catalog.types import Model
 from rocamadre.core.context import Context
@@ -21,8 +27,9 @@ from rocamadre.core.errors import Conflict, InvalidRequest, NotFound, RocamadreE
 from rocamadre.engines.embed.dimensions import resize
 from rocamadre.jobs.api import ApiAnswer, ApiSession
 from rocamadre.jobs.runner import JobPlatform
+from rocamadre.knowledge.search.embedders import beside, trust_of
 from rocamadre.knowledge.types import KnowledgeBase
-from rocamadre.store.vectors.protocol import Chunk
+from rocamadre.store.vectors.protocol import Chunk, StoreFacts
 
 Vectors: TypeAlias = NDArray[np.float32]
 Embed: TypeAlias = Callable[[Sequence[str]], Vectors]
@@ -32,6 +39,8 @@ PATH = "/v1/embeddings"
 EMBEDDED = "x-rocamadre-embedded"
 """In a chunk's metadata, the names of those that its vector holds besides its text; not shown."""
 _PIECE = 1 << 20
+_SECOND = "second_embedder"
+"""In `KnowledgeBase.facts`."""
 
 
 def embedded_text(chunk: Chunk) -> str:
@@ -72,22 +81,60 @@ def _hash_of(root: Path, marks: tuple[tuple[str, int, int], ...]) -> str:
     return digest.hexdigest()
 
 
-def check_embedder(ctx: Context, base: KnowledgeBase) -> Model:
-    """The model that made a knowledge base's vectors.
+def second_embedder(host: Host, model: Model) -> dict[str, Any]:
+    """What a new knowledge base notes of its second embedder, for `KnowledgeBase.facts`; nothing where it has none.
+
+    Args:
+        host: Whose settings and models.
+        model: The first.
+    """
+    name = host.settings.knowledge.second_embedder
+    if not name or min(trust_of(model.id).values()) >= 1:
+        return {}
+    try:
+        second = find_model(host, name)
+    except NotFound:
+        return {}
+    if second.id == model.id or not second.embeds or second.dimensions != model.dimensions:
+        return {}
+    return {_SECOND: {"id": second.id, "hash": embedder_hash(second)}}
+
+
+def second_of(base: KnowledgeBase) -> str:
+    """The id of a knowledge base's second embedder; empty for none."""
+    return str(base.facts.get(_SECOND, {}).get("id", ""))
+
+
+def store_facts(base: KnowledgeBase) -> StoreFacts:
+    """What a knowledge base's store is for."""
+    if second := base.facts.get(_SECOND):
+        both = hashlib.sha256(f"{base.embedder_hash} {second['hash']}".encode()).hexdigest()
+        return StoreFacts(beside(base.embedder, second["id"]), 2 * base.dimensions, both)
+    return StoreFacts(base.embedder, base.dimensions, base.embedder_hash)
+
+
+def check_embedder(host: Host, base: KnowledgeBase) -> Model:
+    """The model that made a knowledge base's vectors; the second, where it has one, is looked at too.
 
     Raises:
-        Conflict: it is gone, or another under the same name.
+        Conflict: one is gone, or another under the same name.
     """
+    if second := base.facts.get(_SECOND):
+        _check(host, base, second["id"], second["hash"])
+    return _check(host, base, base.embedder, base.embedder_hash)
+
+
+def _check(host: Host, base: KnowledgeBase, name: str, mark: str) -> Model:
     try:
-        model = find_model(ctx.platform, base.embedder)
+        model = find_model(host, name)
     except NotFound as error:
         raise Conflict(
-            f"knowledge base {base.id} keeps vectors of {base.embedder}, and that model is not here any more; bring it "
+            f"knowledge base {base.id} keeps vectors of {name}, and that model is not here any more; bring it "
             f"back, or make a knowledge base with another embedder. {error.message}"
         ) from error
-    if embedder_hash(model) != base.embedder_hash:
+    if embedder_hash(model) != mark:
         raise Conflict(
-            f"the files of {base.embedder} are not those that made the vectors of knowledge base {base.id}; put the "
+            f"the files of {name} are not those that made the vectors of knowledge base {base.id}; put the "
             "old ones back, or make a new knowledge base from the same data sources"
         )
     return model
@@ -95,9 +142,22 @@ def check_embedder(ctx: Context, base: KnowledgeBase) -> Model:
 
 async def embed_here(ctx: Context, base: KnowledgeBase, model: Model, texts: Sequence[str]) -> Vectors:
     """Vectors of texts, in a server."""
+    second = second_of(base)
+    if not second:
+        return await _one_here(ctx, base, model, texts)
+    both = _one_here(ctx, base, model, texts), _one_here(ctx, base, find_model(ctx.platform, second), texts)
+    return _joined(*await asyncio.gather(*both))
+
+
+async def _one_here(ctx: Context, base: KnowledgeBase, model: Model, texts: Sequence[str]) -> Vectors:
     engine = await ctx.platform.engines.engine(model.load_spec)
     found = np.asarray((await engine.embed(texts)).vectors, np.float32)
     return found if found.shape[1] == base.dimensions else resize(found, base.dimensions)[0]
+
+
+def _joined(first: Vectors, second: Vectors) -> Vectors:
+    both = np.concatenate([first, second], axis=1)
+    return both * np.float32(0.5**0.5)
 
 
 async def embed_through(
@@ -114,7 +174,15 @@ async def embed_through(
     Raises:
         RocamadreError: it refused, or stayed busy.
     """
-    wish = {"model": base.embedder, "input": list(texts), "dimensions": base.dimensions, "encoding_format": "base64"}
+    names = [name for name in (base.embedder, second_of(base)) if name]
+    made = await asyncio.gather(*(_one_through(session, base, name, texts, retry_s) for name in names))
+    return made[0] if len(made) == 1 else _joined(*made)
+
+
+async def _one_through(
+    session: ApiSession, base: KnowledgeBase, model: str, texts: Sequence[str], retry_s: float
+) -> Vectors:
+    wish = {"model": model, "input": list(texts), "dimensions": base.dimensions, "encoding_format": "base64"}
     body = msgspec.json.encode(wish)
     pause, waited = 0.05, 0.0
     while True:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from rocamadre.core.settings import Settings
+from rocamadre.knowledge.embedding import store_facts
 from rocamadre.knowledge.types import KnowledgeBase
-from rocamadre.store.vectors.protocol import StoreDamaged, StoreFacts, StoreMismatch, VectorStore
+from rocamadre.store.vectors.protocol import StoreDamaged, StoreMismatch, VectorStore
 from rocamadre.store.vectors.registry import VECTOR_STORES
 
 
@@ -43,8 +44,7 @@ def open_store(host: Host, base: KnowledgeBase) -> VectorStore:
         StoreMismatch: it was made for another embedder.
         StoreDamaged: it cannot be read.
     """
-    facts = StoreFacts(base.embedder, base.dimensions, base.embedder_hash)
-    return VECTOR_STORES.load(base.store)(host.settings, base.id, facts)
+    return VECTOR_STORES.load(base.store)(host.settings, base.id, store_facts(base))
 
 
 def destroy_store(host: Host, base: KnowledgeBase) -> None:

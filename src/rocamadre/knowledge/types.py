@@ -30,7 +30,7 @@ class KnowledgeBase:
         store: A name in `store.vectors.registry`: where the vectors really are.
         embedder: Id of the local model whose vectors it keeps, for good; empty for the type SQL.
         embedder_hash: Of that model's files when the knowledge base was made.
-        dimensions: Of the vectors in the store.
+        dimensions: Of its vectors; where `facts` name a second embedder, the store keeps twice as many.
         failures: Sentences; empty while all is well.
         facts: What is known besides, small JSON; kinds of knowledge bases keep theirs here.
     """

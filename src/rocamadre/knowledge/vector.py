@@ -10,7 +10,7 @@ from rocamadre.catalog.operations import resolve
 from rocamadre.core.context import Context, Platform
 from rocamadre.core.errors import InvalidRequest, NotBuilt
 from rocamadre.engines.embed.dimensions import available_dimensions
-from rocamadre.knowledge.embedding import embedder_hash
+from rocamadre.knowledge.embedding import embedder_hash, second_embedder
 from rocamadre.knowledge.kinds import Made
 from rocamadre.knowledge.open_stores import open_stores_of
 from rocamadre.knowledge.results import source_types, wire_result
@@ -45,7 +45,13 @@ class VectorKind:
             )
         # A longer vector is the same one through a map that keeps every cosine: there is no use in storing it.
         dimensions = asked if 0 < asked < model.dimensions else model.dimensions
-        return Made(store_name(ctx.platform), model.id, embedder_hash(model), dimensions)
+        return Made(
+            store_name(ctx.platform),
+            model.id,
+            embedder_hash(model),
+            dimensions,
+            second_embedder(ctx.platform, model),
+        )
 
     def update(
         self, ctx: Context, base: KnowledgeBase, configuration: Mapping[str, Any], storage: Mapping[str, Any]

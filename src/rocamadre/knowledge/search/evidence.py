@@ -8,7 +8,7 @@ import numpy as np
 
 from rocamadre.knowledge.languages import analyse
 from rocamadre.knowledge.search.concepts import NOTHING, Concepts, Reading, concepts_of
-from rocamadre.knowledge.search.rules import Column, Evidence
+from rocamadre.knowledge.search.rules import Evidence
 from rocamadre.knowledge.search.stages.lexical import K1, B
 from rocamadre.knowledge.search.state import Question, State
 
@@ -29,7 +29,10 @@ def gather(state: State, question: Question, ids: list[str]) -> tuple[Evidence, 
         lexical[place[item.id]], lexical_rank[place[item.id]] = item.score, rank
     for rank, item in enumerate(question.vectors, 1):
         cosine[place[item.id]], vector_rank[place[item.id]] = item.score, rank
-    _complete_cosines(state, question, [each for each in ids if not vector_rank[place[each]]], place, cosine)
+    # The list's are of the first embedder alone.
+    unknown = ids if question.share else [each for each in ids if not vector_rank[place[each]]]
+    for each, value in cosines(state, question, unknown).items():
+        cosine[place[each]] = value
     concepts = concepts_in(state, question)
     readings = read_all(state, concepts, ids)
     columns = np.array([readings.get(each, NOTHING) for each in ids], np.float64).reshape(len(ids), 4)
@@ -64,11 +67,12 @@ def mean_length(terms: Mapping[str, Sequence[str]]) -> float:
     return sum(map(len, terms.values())) / len(terms) if terms else 1.0
 
 
-def _complete_cosines(
-    state: State, question: Question, missing: list[str], place: Mapping[str, int], cosine: Column
-) -> None:
+def cosines(state: State, question: Question, ids: list[str]) -> dict[str, float]:
+    """Of chunks with the question, by both embedders where there are two; parents have none."""
     if question.vector is None:
-        return
-    for each, chunk in state.chunks(missing).items():
-        if chunk.embedding is not None:
-            cosine[place[each]] = float(np.dot(chunk.embedding, question.vector))
+        return {}
+    return {
+        each: float(np.dot(chunk.embedding, question.vector))
+        for each, chunk in state.chunks(ids).items()
+        if chunk.embedding is not None
+    }

@@ -87,7 +87,7 @@ def _candidates(state: State) -> dict[str, float]:
     """Every chunk that some list holds, with its score in the first list that has it."""
     candidates: dict[str, float] = {}
     for question in state.questions:
-        for item in (*question.lexical, *question.vectors):
+        for item in (*question.lexical, *question.vectors, *question.second):
             candidates.setdefault(item.id, item.score)
     for item in state.ranking:
         candidates.setdefault(item.id, item.score)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rocamadre.core.errors import InvalidRequest
-from rocamadre.knowledge.search.embedders import trust_in, trust_of
+from rocamadre.knowledge.search.embedders import names_of, trust_in, trust_of
 from rocamadre.knowledge.search.types import Dropped, Embed, Generate, Query, Rerank, Scored, SearchSettings
 
 if TYPE_CHECKING:
@@ -26,8 +26,11 @@ class Question:
         terms: With weights, for the lexical search.
         same: Translations by the question's own term.
         lexical: What was found by words, best first.
-        vectors: What was found by vectors, best first.
-        vector: The question's own, once it was embedded.
+        vectors: What was found by vectors, best first; of two embedders, by the first.
+        second: What was found by the second, best first.
+        share: What the second one's cosine counts, 0 to 1; the first has the rest.
+        embedded: The question's own vector, as the embedders made it.
+        vector: What gives a chunk's cosine when it is multiplied with the chunk's vector.
     """
 
     text: str
@@ -38,6 +41,9 @@ class Question:
     same: dict[str, set[str]] = field(default_factory=dict)
     lexical: list[Scored] = field(default_factory=list)
     vectors: list[Scored] = field(default_factory=list)
+    second: list[Scored] = field(default_factory=list)
+    share: float = 0.0
+    embedded: Any = None
     vector: Any = None
 
 
@@ -51,6 +57,7 @@ class State:
         ranking: Candidates, best first; empty until they are fused.
         parts: Scores of parts by chunk.
         weight: Sum of the weights that the fusion's scores are a mean by.
+        doubt: How little stands out of what was found by words, 0 to 1.
         shown: What is returned in a chunk's stead: its parent.
         facts: What the stage at work decided, as JSON.
         dropped: What the stage at work took out.
@@ -67,15 +74,20 @@ class State:
     ranking: list[Scored] = field(default_factory=list)
     parts: dict[str, dict[str, float]] = field(default_factory=dict)
     weight: float = 1.0
+    doubt: float = 0.0
     shown: dict[str, Chunk] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     dropped: list[Dropped] = field(default_factory=list)
     _chunks: dict[str, Chunk] = field(default_factory=dict)
     _terms: dict[str, list[str]] = field(default_factory=dict)
 
+    def trusted(self) -> Mapping[str, float]:
+        """How good the store's embedder (the first, of two) is by language, 0 to 1."""
+        return self.settings.trust or trust_of(names_of(self.store.facts.embedder)[0])
+
     def trust(self, language: str) -> float:
-        """How good the store's embedder is in a language, 0 to 1."""
-        return trust_in(self.settings.trust or trust_of(self.store.facts.embedder), language)
+        """The same of one language."""
+        return trust_in(self.trusted(), language)
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
         """Chunks by id, each read once; one that was deleted meanwhile is missing."""

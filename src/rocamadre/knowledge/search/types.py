@@ -30,8 +30,10 @@ ORDER = (
     "translate",
     "lexical",
     "vectors",
+    "second-vectors",
     "fusion",
     "feedback",
+    "neighbours",
     "graph",
     "rerank",
     "mmr",
@@ -39,7 +41,18 @@ ORDER = (
     "cut",
 )
 """The stages there are, in the order in which they make sense."""
-DEFAULT_STAGES = ("analyse", "translate", "lexical", "vectors", "fusion", "feedback", "parents", "cut")
+DEFAULT_STAGES = (
+    "analyse",
+    "translate",
+    "lexical",
+    "vectors",
+    "second-vectors",
+    "fusion",
+    "feedback",
+    "neighbours",
+    "parents",
+    "cut",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,7 @@ class SearchSettings:
 
     Attributes:
         stages: Names of stages, run in this order.
-        candidates: How many each of the two lists brings to the fusion.
+        candidates: How many each list brings to the fusion.
         fusion: `adaptive`, `weighted` (fixed `vector_weight`) or `rank` (reciprocal ranks).
         vector_weight: The vectors' share with `weighted`, 0 to 1.
         rank_offset: The k of reciprocal rank fusion.
@@ -176,8 +189,8 @@ class Result:
         chunk: What is returned: the chunk, or its parent after the stage `parents`.
         score: In [0, 1], never rising from one result to the next.
         matched: The chunk that was found, where a parent is returned; else the same as `chunk`.
-        parts: What the score was made of, each in [0, 1]: `lexical`, `vector`, `near`, `pairs`, `feedback`; `coverage`;
-            `rerank` where one was asked.
+        parts: What the score was made of, each in [0, 1]: `lexical`, `vector` (both embedders' where there are two),
+            `near`, `pairs`, `feedback`; `coverage`; `rerank` where one was asked.
     """
 
     chunk: Chunk

@@ -2,27 +2,22 @@
 
 Pseudo-relevance feedback (Rocchio 1971; Lavrenko & Croft, SIGIR 2001) within the candidates: nothing new is fetched.
 The best chunks' most telling terms count as far as the question's own words leave open what is meant, that is, as far
-as the best chunk does not hold them; the mean of the best chunks' vectors counts a little, always.
+as the best chunk does not hold them. What their vectors have in common is the stage `neighbours`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 
-import numpy as np
-
 from rocamadre.knowledge.search.concepts import concepts_of, rarity_of
 from rocamadre.knowledge.search.evidence import mean_length
 from rocamadre.knowledge.search.stages.lexical import K1, B
 from rocamadre.knowledge.search.state import State
 from rocamadre.knowledge.search.types import Scored
-from rocamadre.store.vectors.protocol import Chunk
 
 WORDS_FROM = 3
 TERMS = 20
 WORDS = 1.0
-VECTORS_FROM = 5
-VECTORS = 0.25
 COUNTED = 60
 """Terms whose frequency is asked of the store."""
 DEPTH = 60
@@ -34,7 +29,7 @@ CROWD = 200
 
 
 def feedback(state: State) -> None:
-    """Rank the candidates again, with the best ones' terms and vectors among the parts."""
+    """Rank the candidates again, with the best ones' terms among the parts."""
     if state.query.search_type == "SEMANTIC" or state.settings.fusion != "adaptive":
         state.facts["skipped"] = "only the adaptive fusion knows how to weigh it"
         return
@@ -48,24 +43,19 @@ def feedback(state: State) -> None:
         return
     open_share = 1.0 - state.parts.get(ids[0], {}).get("coverage", 0.0)
     words, terms = _words(state, [chunk.id for chunk in best[:WORDS_FROM]], ids)
-    near = _vectors(best[:VECTORS_FROM], chunks)
     weight = WORDS * open_share
-    total = state.weight + weight + VECTORS
+    total = state.weight + weight
     scored = []
     for item in state.ranking:
-        alike = words.get(item.id, 0.0), near.get(item.id, 0.0)
+        alike = words.get(item.id, 0.0)
         if item.id in words:
-            state.parts.setdefault(item.id, {})["feedback"] = (weight * alike[0] + VECTORS * alike[1]) / (
-                weight + VECTORS
-            )
-        scored.append(
-            Scored(item.id, min(1.0, (state.weight * item.score + weight * alike[0] + VECTORS * alike[1]) / total))
-        )
+            state.parts.setdefault(item.id, {})["feedback"] = alike
+        scored.append(Scored(item.id, min(1.0, (state.weight * item.score + weight * alike) / total)))
     state.ranking = sorted(scored, key=lambda item: (-item.score, item.id))
     state.facts |= {
         "terms": terms,
-        "weights": {"words": round(weight / total, 4), "vectors": round(VECTORS / total, 4)},
-        "from": [chunk.id for chunk in best[:VECTORS_FROM]],
+        "weights": {"words": round(weight / total, 4)},
+        "from": [chunk.id for chunk in best[:WORDS_FROM]],
     }
 
 
@@ -92,13 +82,3 @@ def _words(state: State, best: list[str], ids: list[str]) -> tuple[dict[str, flo
         held = [term for term in terms if term in there] if there else []
         found[each] = concepts.lexical(held, len(terms), mean_length=mean, k1=K1, b=B)
     return found, picked
-
-
-def _vectors(best: list[Chunk], chunks: dict[str, Chunk]) -> dict[str, float]:
-    held = {each: chunk.embedding for each, chunk in chunks.items() if chunk.embedding is not None}
-    rows = [chunk.embedding for chunk in best if chunk.embedding is not None]
-    if not rows:
-        return {}
-    mean = np.mean(rows, axis=0)
-    mean /= float(np.linalg.norm(mean)) or 1.0
-    return {each: max(0.0, float(np.dot(vector, mean))) for each, vector in held.items()}

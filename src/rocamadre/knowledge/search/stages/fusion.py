@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from rocamadre.knowledge.search.evidence import gather
+from rocamadre.knowledge.search.evidence import cosines, gather
 from rocamadre.knowledge.search.rules import RULES, in_turns, merged_ranks
 from rocamadre.knowledge.search.state import Question, State
 from rocamadre.knowledge.search.types import Scored
@@ -27,16 +27,19 @@ def fusion(state: State) -> None:
 
 def _of_question(state: State, question: Question) -> tuple[dict[str, float], dict[str, Any]]:
     if state.query.search_type == "SEMANTIC":
-        for item in question.vectors:
-            state.parts.setdefault(item.id, {})["vector"] = item.score
-        return {item.id: max(0.0, item.score) for item in question.vectors}, {}
-    ids = list(dict.fromkeys(item.id for item in (*question.lexical, *question.vectors)))
+        found = {item.id: item.score for item in (*question.vectors, *question.second)}
+        if question.share:
+            found = cosines(state, question, list(found))
+        for each, score in found.items():
+            state.parts.setdefault(each, {})["vector"] = score
+        return {each: max(0.0, score) for each, score in found.items()}, {}
+    ids = list(dict.fromkeys(item.id for item in (*question.lexical, *question.vectors, *question.second)))
     if not ids:
         return {}, {}
     evidence, readings = gather(state, question, ids)
     fused = RULES.load(state.settings.fusion)(evidence)
     if question is state.questions[0]:
-        state.weight = fused.weight
+        state.weight, state.doubt = fused.weight, float(fused.facts.get("doubt", 0.0))
         for place, each in enumerate(ids):
             part = state.parts.setdefault(each, {})
             part["lexical"], part["vector"] = float(evidence.lexical_share[place]), float(evidence.cosine[place])

@@ -1,0 +1,53 @@
+"""Chunks like the best ones: where the words leave open what is meant, a chunk is worth what its neighbours are.
+
+Source: Diaz, "Regularizing query-based retrieval scores", Information Retrieval 10, 2007.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rocamadre.knowledge.search.rules import Column
+from rocamadre.knowledge.search.stages.feedback import CROWD, DEPTH
+from rocamadre.knowledge.search.state import State
+from rocamadre.knowledge.search.types import Scored
+
+SHARE = 0.5
+"""Of a score, what comes from the neighbours where all is in doubt; it falls with the cube of the doubt."""
+NEIGHBOURS = 10
+LEAST = 0.001
+
+
+def neighbours(state: State) -> None:
+    """Mix each candidate's score with that of the candidates nearest to it, weighted by cosine."""
+    if state.query.search_type == "SEMANTIC" or state.settings.fusion != "adaptive":
+        state.facts["skipped"] = "only the adaptive fusion knows how much is in doubt"
+        return
+    if state.store.count() < CROWD:
+        state.facts["skipped"] = f"fewer than {CROWD} chunks"
+        return
+    share = SHARE * state.doubt**3
+    state.facts["share"] = round(share, 4)
+    depth = max(DEPTH, state.query.limit)
+    head = state.ranking[:depth]
+    chunks = state.chunks([item.id for item in head])
+    rows = {item.id: chunk.embedding for item in head if (chunk := chunks.get(item.id)) and chunk.embedding is not None}
+    if share < LEAST or len(rows) <= NEIGHBOURS:
+        return
+    own = np.array([item.score for item in head if item.id in rows])
+    mixed = dict(zip(rows, (1 - share) * own + share * _around(np.stack(list(rows.values())), own), strict=True))
+    scored = [Scored(item.id, mixed.get(item.id, item.score)) for item in head]
+    least = min(item.score for item in scored)
+    rest = [Scored(item.id, min(item.score, least)) for item in state.ranking[depth:]]
+    state.ranking = sorted(scored, key=lambda item: (-item.score, item.id)) + rest
+
+
+def _around(vectors: NDArray[np.float32], scores: Column) -> Column:
+    """The mean score of each one's nearest others."""
+    cosines = np.maximum((vectors @ vectors.T).astype(np.float64), 0.0)
+    np.fill_diagonal(cosines, 0.0)
+    least = np.partition(cosines, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS][:, None]
+    weights = np.where(cosines >= least, cosines, 0.0)
+    total = weights.sum(axis=1)
+    return np.where(total > 0, weights @ scores / np.maximum(total, 1e-9), scores)
