@@ -5,7 +5,8 @@
 - languages: NTREX, the same 1,000 sentences in English, Spanish and Portuguese, each looked for in another language;
   XQuAD, questions about articles of the test split among all passages of the other language, and of the same;
 - retrieval: the judged sets, questions of the test half: cosines alone, and the platform's own search with its default
-  settings (`rocamadre.knowledge.search`) over a store filled with the embedder's vectors;
+  settings (`rocamadre.knowledge.search`) over a store filled with the embedder's vectors, or with both embedders', as
+  new knowledge bases have them;
 - likeness: Spearman's and Pearson's correlation with people's judgements, Portuguese (no English set is at hand);
 - speed: passages a second and memory, each embedder in a process of its own, one thread;
 - sizes: the static model with fewer numbers for each piece, or fewer bits for each number.
@@ -37,13 +38,15 @@ from benchmarks.passages import passages
 from benchmarks.retrieval_sets import SETS, JudgedSet, data_folder, load, rows
 from rocamadre.knowledge.evaluation import interval, ndcg, paired_difference, recall
 from rocamadre.knowledge.languages import analyse
+from rocamadre.knowledge.search.embedders import beside
 from rocamadre.knowledge.search.pipeline import search
 from rocamadre.knowledge.search.types import Query, SearchSettings
 from rocamadre.store.vectors.protocol import Chunk, Replacement, StoreFacts, chunk_id
 from rocamadre.store.vectors.sqlite import SqliteVectors
 
-OURS, THEIRS = "roca-embed", "minilm"
+OURS, THEIRS, BOTH = "roca-embed", "minilm", "both"
 IDS = {OURS: "rocamadre.roca-embed-v1:0", THEIRS: "rocamadre.minilm-l6-v2:0"}
+IDS[BOTH] = beside(IDS[THEIRS], IDS[OURS])
 PAIRS = (("en", "es"), ("es", "en"), ("en", "pt"), ("pt", "en"), ("es", "pt"), ("pt", "es"))
 ASKED = (("en", "es"), ("es", "en"), ("en", "en"), ("es", "es"))
 PARTS = ("languages", "retrieval", "likeness", "speed", "sizes")
@@ -144,27 +147,39 @@ def _chunk(name: str, text: str, language: str, vector: Floats) -> Chunk:
 
 
 def retrieval(encoders: dict[str, Encode], sets: Sequence[str], half: str) -> dict[str, Any]:
-    """nDCG@10 and recall@5 of both ways, and ours against the other, paired."""
+    """nDCG@10 and recall@5 of both ways, and differences to MiniLM, paired."""
     figures: dict[str, Any] = {}
     for name in sets:
         judged = load(name)
         questions = judged.half(half)
         figures[name] = {"questions": len(questions)}
-        for way in ("cosine", "search"):
+        for way, found_by in (("cosine", dense), ("search", None)):
             gains = {}
-            for each, encode in encoders.items():
-                found = dense(encode, judged, half) if way == "cosine" else fused(encode, each, judged, half)
+            for each, encode in (encoders if found_by else _with_both(encoders)).items():
+                found = found_by(encode, judged, half) if found_by else fused(encode, each, judged, half)
                 gains[each] = [ndcg(ids, one.grades) for ids, one in zip(found, questions, strict=True)]
                 recalls = [recall(ids, one.grades, k=5) for ids, one in zip(found, questions, strict=True)]
                 figures[name][f"{each}, {way}"] = {
                     "ndcg@10": [round(value, 4) for value in interval(gains[each])],
                     "recall@5": round(statistics.fmean(recalls), 4),
                 }
-            if len(gains) > 1:
-                difference = paired_difference(gains[OURS], gains[THEIRS])
-                figures[name][f"{way}, difference"] = [round(value, 4) for value in difference[:3]]
+            for each in gains.keys() - {THEIRS} if THEIRS in gains else ():
+                difference = paired_difference(gains[each], gains[THEIRS])
+                figures[name][f"{each}, {way}, against {THEIRS}"] = [round(value, 4) for value in difference[:3]]
         print(name, json.dumps(figures[name], indent=1), flush=True)
     return figures
+
+
+def _with_both(encoders: dict[str, Encode]) -> dict[str, Encode]:
+    """The embedders, and what a knowledge base with two of them keeps."""
+    if not {OURS, THEIRS} <= encoders.keys():
+        return encoders
+
+    def joined(texts: Sequence[str]) -> Floats:
+        both = np.concatenate([encoders[THEIRS](texts), encoders[OURS](texts)], axis=1)
+        return np.asarray(both * 0.5**0.5, np.float32)
+
+    return {**encoders, BOTH: joined}
 
 
 def likeness(encode: Encode) -> dict[str, Any]:

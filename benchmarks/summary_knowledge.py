@@ -23,6 +23,16 @@ def retrieval(figures: dict[str, Any]) -> Rows:
                 f"-0.005; aim {found['aim']:.2f}",
             )
         )
+    rows += [
+        (
+            f"{name}: what nDCG@10 loses without the {stage}",
+            f"{lost['mean']:+.3f} ({lost['low']:+.3f} to {lost['high']:+.3f})",
+            "",
+        )
+        for name, found in figures["sets"].items()
+        for stage, lost in found["without_against_with"].items()
+        if lost["mean"] or lost["high"]
+    ]
     means = figures["mean_ndcg@10"]
     rows.append(("mean of the sets", f"{means['rocamadre']:.3f}; {means['best_other']:.3f}", "better"))
     rows += [
@@ -47,7 +57,8 @@ def retrieval(figures: dict[str, Any]) -> Rows:
 
 def _with(found: dict[str, Any], k: int) -> str:
     recall = found[f"recall@{k}"]
-    return f"{recall['with']:.3f} (without translated words {recall['without']:.3f})"
+    others = ", ".join(f"{way} {value:.3f}" for way, value in recall.items() if way != "default")
+    return f"{recall['default']:.3f} ({others})"
 
 
 def answers(figures: dict[str, Any]) -> Rows:
@@ -209,13 +220,12 @@ def _counts(sets: dict[str, Any]) -> str:
 
 
 def _language_table(languages: dict[str, Any]) -> list[str]:
-    lines = [
-        "| question and chunks | questions | recall@1 | without the lexicon | recall@5 | without the lexicon |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    ways = ("default", "without translated words", "without second vectors")
+    heads = [f"recall@{k}{way.removeprefix('default') and f', {way}'}" for k in (1, 5) for way in ways]
+    lines = [f"| question and chunks | questions | {' | '.join(heads)} |", f"| --- | --- |{' --- |' * len(heads)}"]
     for place, pairs in languages.items():
         for pair, found in pairs.items():
-            cells = [f"{found[f'recall@{k}'][way]:.3f}" for k in (1, 5) for way in ("with", "without")]
+            cells = [f"{found[f'recall@{k}'][way]:.3f}" for k in (1, 5) for way in ways]
             lines.append(f"| {place}, {pair} | {found['questions']} | {' | '.join(cells)} |")
     return lines
 

@@ -248,6 +248,7 @@ def test_nothing_is_translated_in_one_language(filled) -> None:
 
 def test_feedback_brings_up_what_the_best_have_in_common(filled, monkeypatch) -> None:
     monkeypatch.setattr("rocamadre.knowledge.search.stages.feedback.CROWD", 1)
+    monkeypatch.setattr("rocamadre.knowledge.search.stages.feedback.WORDS_FROM", 1)
     best = piece("The flood of 1910 drowned the mill, the orchard and the ferry.")
     alike = piece("Nobody rebuilt the mill and the orchard; the ferry came back in spring.")
     other = piece("Grapes ripen in autumn on the southern slopes of many hills.")
