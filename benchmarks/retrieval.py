@@ -45,7 +45,7 @@ AIMS = {"retrieval-squad-en": 0.92, "retrieval-squad-es": 0.85, "retrieval-pt": 
 PAIRS = (("en", "es"), ("es", "en"), ("en", "pt"), ("pt", "en"), ("es", "pt"), ("pt", "es"))
 STAGES = {"neighbours": "neighbours", "second vectors": "second-vectors"}
 """Stages whose part is measured, by what they are called here."""
-RERANKED = 40
+RERANKED = 20
 """Questions of a set, by hash: the reranker reads 25 passages for each, which takes it a second or two."""
 SENTENCES = 200
 QUESTIONS = 200

@@ -140,7 +140,7 @@ async def retrieve(ctx: Context, base: KnowledgeBase, text: str, retrieval: Retr
         raise InvalidRequest(f"knowledge base {base.id} is of type {base.type}; it has no chunks to find")
     if base.status != "ACTIVE":
         raise Conflict(f"knowledge base {base.id} is {base.status}")
-    await asyncio.to_thread(check_embedder, ctx, base)
+    await asyncio.to_thread(check_embedder, ctx.platform, base)
     loop = asyncio.get_running_loop()
 
     async def embed(texts: Sequence[str]) -> NDArray[np.float32]:
