@@ -186,7 +186,7 @@ def graph(figures: dict[str, Any]) -> Rows:
 def retrieval_table(figures: dict[str, Any]) -> list[str]:
     """Every row on every set."""
     sets = figures["sets"]
-    names = [name for name in next(iter(sets.values()))["ndcg@10"] if name != "rocamadre, without feedback"]
+    names = list(next(iter(sets.values()))["ndcg@10"])
     heads = [f"{name} ({each['questions']})" for name, each in sets.items()]
     lines = [
         f"| nDCG@10 / recall@5 | {' | '.join(heads)} |",
@@ -199,7 +199,7 @@ def retrieval_table(figures: dict[str, Any]) -> list[str]:
             gain = each["ndcg@10"][row]
             shown = f"{gain:.3f} / {each['recall@5'][row]:.3f}"
             cells.append(f"**{shown}**" if gain == best[name] else shown)
-        lines.append(f"| {'Rocamadre' if row == 'rocamadre' else row} | {' | '.join(cells)} |")
+        lines.append(f"| {row.replace('rocamadre', 'Rocamadre')} | {' | '.join(cells)} |")
     cells = [
         f"{each['against_best_other']['mean']:+.3f} ({each['against_best_other']['low']:+.3f} to "
         f"{each['against_best_other']['high']:+.3f})"

@@ -3,7 +3,8 @@
 - `lexical`: BM25 against the most that it could be for this question;
 - `vector`: the cosine, as it is. An embedder that does not know a language gives all its texts much the same cosine, so
   its say falls by itself: over the best hundred, MiniLM's cosines spread by 0.41 in English, 0.19 in Spanish. Stretched
-  to 0 … 1, as is usual, that noise would weigh as much as knowledge;
+  to 0 … 1, as is usual, that noise would weigh as much as knowledge. Of two embedders' cosines it is the mean, by
+  `embedders.second_share`;
 - `near` and `pairs`: whether the question's words stand together, and in its order;
 - reciprocal ranks of both lists, as far as there is doubt. Where one chunk holds the words far better than the tenth
   does, words decide; where ten fit alike, the lists vote. Only as far as the embedder is trusted in the language: ranks
@@ -11,6 +12,8 @@
 
 The weights were chosen on the development half of the judged sets' questions, one setting for all of them, by what the
 worst set can be relied on to gain (the least lower confidence bound); `benchmarks/retrieval.py` reports the other half.
+roca-embed has learned from that half: what belongs to the second embedder was chosen with one taught without half of
+its articles, on questions about these.
 """
 
 from __future__ import annotations

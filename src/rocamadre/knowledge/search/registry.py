@@ -28,6 +28,7 @@ STAGES: Registry[SearchStage] = Registry(
         "feedback": f"{_STAGES}.feedback:feedback",
         "neighbours": f"{_STAGES}.neighbours:neighbours",
         "graph": "rocamadre.knowledge.graph.expansion:expand",
+        "late": f"{_STAGES}.late:late",
         "rerank": f"{_STAGES}.rerank:rerank",
         "mmr": f"{_STAGES}.mmr:mmr",
         "parents": f"{_STAGES}.parents:parents",

@@ -35,6 +35,7 @@ ORDER = (
     "feedback",
     "neighbours",
     "graph",
+    "late",
     "rerank",
     "mmr",
     "parents",
@@ -190,7 +191,7 @@ class Result:
         score: In [0, 1], never rising from one result to the next.
         matched: The chunk that was found, where a parent is returned; else the same as `chunk`.
         parts: What the score was made of, each in [0, 1]: `lexical`, `vector` (both embedders' where there are two),
-            `near`, `pairs`, `feedback`; `coverage`; `rerank` where one was asked.
+            `near`, `pairs`, `feedback`; `coverage`; `late` and `rerank` where they were asked.
     """
 
     chunk: Chunk
