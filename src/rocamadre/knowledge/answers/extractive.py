@@ -1,4 +1,4 @@
-"""The default reader: no network, no weights to speak of; spans and sentences weighed by a log-linear model.
+"""The reader without a network and with hardly any weights: spans and sentences weighed by a log-linear model.
 
 What it knows was learned from the train articles of SQuAD in English and Spanish, and of SQuAD and FaQuAD in Portuguese
 (`benchmarks/answers_reader.py` makes `weights.json` again): how much each of some seventy plain numbers says, for each

@@ -11,5 +11,9 @@ MakeReader = Callable[[Embed | None, str], Reader]
 """From an embedder (None: do without) and the setting `answers.form` to a reader."""
 
 READERS: Registry[MakeReader] = Registry(
-    "reader", {"extractive": "rocamadre.knowledge.answers.extractive:ExtractiveReader"}
+    "reader",
+    {
+        "extractive": "rocamadre.knowledge.answers.extractor.reader:make_reader",
+        "words": "rocamadre.knowledge.answers.extractive:ExtractiveReader",
+    },
 )

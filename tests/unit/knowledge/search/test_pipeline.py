@@ -297,3 +297,21 @@ def test_feedback_needs_a_crowd(filled):
     found = search(store, Query("Which bridge?", limit=2), SearchSettings(candidates=5), embed)
     stage = next(stage for stage in found.trace if stage.name == "feedback")
     assert "fewer than" in stage.facts["skipped"]
+
+
+def test_the_nearest_words_of_each_chunk_count_beside_the_score(filled) -> None:
+    found = search(filled(*ALL), Query("baking with flour", language="en"), SearchSettings().with_stages("late"), embed)
+    by_id = {each.chunk.id: each.parts["late"] for each in found.results}
+    assert max(by_id, key=lambda each: by_id[each]) == BAKERS.id
+    assert all(0 <= value <= 1 for value in by_id.values())
+    scores = [each.score for each in found.results]
+    assert scores == sorted(scores, reverse=True)
+    stage = next(stage for stage in found.trace if stage.name == "late")
+    assert stage.facts["read"] == len(found.results)
+
+
+@pytest.mark.parametrize("query", ["?!", "the of", "xqzw ☃"])
+def test_a_query_without_words_of_meaning_leaves_the_order(filled, query: str) -> None:
+    plain = search(filled(*ALL), Query(query, language="en"), SearchSettings(), embed)
+    found = search(filled(*ALL), Query(query, language="en"), SearchSettings().with_stages("late"), embed)
+    assert [each.chunk.id for each in found.results] == [each.chunk.id for each in plain.results]

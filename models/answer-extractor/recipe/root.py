@@ -1,0 +1,10 @@
+"""Puts the checkout's root on the path, where `benchmarks` lies; imported for that alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
