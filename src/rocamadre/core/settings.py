@@ -236,7 +236,11 @@ class AnswerSettings(BaseModel):
     model_parameters: int = Field(
         default=500_000_000, ge=0, description="Parameters from which a model is taken to be fit to write answers."
     )
-    reader: str = Field(default="extractive", description="The reader, by its name in the registry.")
+    reader: str = Field(
+        default="extractive",
+        description="The reader, by its name in the registry: `extractive` is the trained network where its file is "
+        "there, else `words`, which weighs words and sentences.",
+    )
     form: Literal["auto", "span", "sentence"] = Field(
         default="auto",
         description="What the reader gives: `auto`: the words alone where it is sure of them, else their sentence.",
