@@ -46,6 +46,8 @@ class Seen:
 
 def scenes(examples: Sequence[Example], most: int, chance: random.Random) -> list[Scene]:
     """Of one language: answerable, written to be unanswerable, and with the article taken away."""
+    if not examples:
+        return []
     language = examples[0].language
     titles = {each.passage: each.title for each in examples}
     search = Paragraphs(list(titles), language)
