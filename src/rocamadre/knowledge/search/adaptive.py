@@ -26,7 +26,7 @@ LEXICAL = 1.0
 VECTOR = 1.25
 NEAR = 0.9
 PAIRS = 0.7
-RANKS = 1.6
+RANKS = 0.8
 OFFSET = 10
 SURE = 0.65
 """How far the first of the lexical list is ahead of the tenth, in parts of its own score, where nothing is in doubt."""

@@ -14,8 +14,8 @@ from rocamadre.knowledge.search.state import State
 from rocamadre.knowledge.search.types import Scored
 
 SHARE = 0.5
-"""Of a score, what comes from the neighbours where all is in doubt; it falls with the cube of the doubt."""
-NEIGHBOURS = 10
+"""Of a score, what comes from the neighbours where all is in doubt; it falls with the square of the doubt."""
+NEIGHBOURS = 20
 LEAST = 0.001
 
 
@@ -27,7 +27,7 @@ def neighbours(state: State) -> None:
     if state.store.count() < CROWD:
         state.facts["skipped"] = f"fewer than {CROWD} chunks"
         return
-    share = SHARE * state.doubt**3
+    share = SHARE * state.doubt**2
     state.facts["share"] = round(share, 4)
     depth = max(DEPTH, state.query.limit)
     head = state.ranking[:depth]
