@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 LANGUAGES = ("en", "es", "pt")
 OTHER = "other"
@@ -57,7 +57,8 @@ _SIGNS = {
     "it": ("gli", "zion", "ò", "cch", "tt"),
     "ca": ("l·l", "ny", "ç", "ció", "è"),
 }
-_POINTS: dict[str, tuple[tuple[str, float], ...]] = {}
+POINTS: dict[str, tuple[tuple[str, float], ...]] = {}
+"""Of each small word, what it gives to which languages."""
 
 
 def _prepare() -> None:
@@ -68,7 +69,7 @@ def _prepare() -> None:
     for word, languages in owners.items():
         # A word of ours says nothing for the others: they must win by words that are theirs alone.
         ours = [language for language in languages if language in LANGUAGES] or languages
-        _POINTS[word] = tuple((language, 1 / len(ours)) for language in ours)
+        POINTS[word] = tuple((language, 1 / len(ours)) for language in ours)
 
 
 _prepare()
@@ -90,16 +91,38 @@ def detect_language(text: str, words: Sequence[str] | None = None) -> str:
         words = _WORDS.findall(text[:_MOST_LETTERS].lower())
     if not words:
         return OTHER
-    points = dict.fromkeys(_SMALL, 0.0)
     # Counted before they are looked at: texts are detected by the hundred thousand.
-    for word, count in Counter(filter(_POINTS.__contains__, words)).items():
-        for language, value in _POINTS[word]:
+    return decided_language(
+        text, len(words), ((count, POINTS[word]) for word, count in Counter(filter(POINTS.__contains__, words)).items())
+    )
+
+
+def decided_language(
+    text: str, words: int, found: Iterable[tuple[int, Sequence[tuple[str, float]]]], *, margin: float = 0.0
+) -> str:
+    """See `detect_language`, for who has counted already.
+
+    Args:
+        text: Where letters are looked at.
+        words: That it has.
+        found: Of small words, how often, and what of `POINTS` each time.
+        margin: Where so little would decide, nothing is returned: the order of a sum is worth as much.
+    """
+    points = dict.fromkeys(_SMALL, 0.0)
+    for count, values in found:
+        for language, value in values:
             points[language] += count * value
-    if max(points.values()) < max(_LEAST_POINTS * 0.5, _LEAST_SHARE * len(words)):
-        return OTHER
     second, first = sorted(points.values())[-2:]
+    least = max(_LEAST_POINTS * 0.5, _LEAST_SHARE * words)
+    near = abs(first - least) < margin
+    if first < least and not near:
+        return OTHER
+    near = near or abs(first - _CLEAR_POINTS) < margin or abs(first - _CLEAR * second) < margin
     if first < _CLEAR_POINTS or first < _CLEAR * second:  # Else no sign can change anything, in practice.
         _add_signs(text[:_MOST_LETTERS].lower(), points)
+        second, first = sorted(points.values())[-2:]
+    if near or first - second < margin or abs(first - _LEAST_POINTS) < margin:
+        return ""
     best = max(points, key=lambda language: points[language])
     return best if best in LANGUAGES and points[best] >= _LEAST_POINTS else OTHER
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from rocamadre.knowledge.chunkers.measured import Measured
+from rocamadre.knowledge.chunkers.measured import Measured, inner
 from rocamadre.knowledge.chunkers.registry import CountTokens, Embed, Piece
 from rocamadre.knowledge.chunkers.windows import windows
 from rocamadre.knowledge.parsers.parsed import Parsed
@@ -29,11 +27,11 @@ class ByHeading:
         del embed
         measured = Measured(parsed, count_tokens, self.max_tokens)
         begins = measured.word_at(heading.start for heading in parsed.headings if heading.level <= self.deepest_level)
-        begins = np.intersect1d(begins, measured.sections)
+        begins = sorted(set(begins).intersection(measured.sections))
         pieces: list[Piece] = []
         for first, last, metadata in measured.ranges():
-            inner = [int(begin) for begin in begins if first < begin < last] if len(begins) else []
-            for start, end in zip([first, *inner], [*inner, last], strict=True):
+            within = inner(begins, first, last)
+            for start, end in zip([first, *within], [*within, last], strict=True):
                 pieces += [
                     measured.piece(begun, stop, metadata=metadata)
                     for begun, stop in windows(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from rocamadre.knowledge.chunkers.measured import Measured
+from rocamadre.knowledge.chunkers.measured import Measured, inner
 from rocamadre.knowledge.chunkers.registry import CountTokens, Embed, Piece
 from rocamadre.knowledge.chunkers.windows import windows
 from rocamadre.knowledge.parsers.parsed import Parsed
@@ -33,8 +31,7 @@ class BySentence:
         units = measured.units
         pieces: list[Piece] = []
         for first, last, metadata in measured.ranges():
-            low, high = np.searchsorted(units, [first + 1, last])
-            bounds = [first, *map(int, units[low:high]), last]
+            bounds = [first, *inner(units, first, last), last]
             step = self.sentences - self.overlap_sentences
             for place in range(0, len(bounds) - 1, step):
                 stop = min(len(bounds) - 1, place + self.sentences)

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import add
 from typing import Any, TypeAlias
-from weakref import WeakKeyDictionary
-
-import numpy as np
-import numpy.typing as npt
+from weakref import WeakKeyDictionary, ref
 
 from rocamadre.knowledge.chunkers.additivity import additivity
 from rocamadre.knowledge.chunkers.graphemes import boundary_before, is_boundary
 from rocamadre.knowledge.chunkers.registry import CountTokens, Piece
 from rocamadre.knowledge.chunkers.sentences import sentences
+from rocamadre.knowledge.languages.bulk import LONGEST, Words, split
 from rocamadre.knowledge.parsers.parsed import Parsed, Places
 
-Positions: TypeAlias = npt.NDArray[np.int64]
+Positions: TypeAlias = Sequence[int]
+"""Rising."""
 
 _SPACE = re.compile(r"\s")
 _LINE = re.compile(r"\n(?=[^\S\n]*+\S)")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*+\n\s*+")
-_SPACES = np.array([code for code in range(0x3001) if chr(code).isspace()], np.uint32)
+_SPACES = re.compile(r"\s+")
+_BESIDE = (1).__add__
+_WIDE = re.compile(r"\s\s+")
 _BLOCK = 1 << 20
-_LONGEST_WORD = 64
-_MOST_KNOWN = 200_000
-_KNOWN: WeakKeyDictionary[CountTokens, dict[str, int]] = WeakKeyDictionary()
-"""Words and their tokens by what counts them: the same words come in every document."""
 _CUT = 16
+_COSTS: WeakKeyDictionary[CountTokens, Callable[[str], int]] = WeakKeyDictionary()
+"""By what counts tokens: what a word costs. The same one each time, since costs are remembered by it."""
 
 
 class Measured:
@@ -49,24 +51,28 @@ class Measured:
         self._marks = count_tokens("")
         self._before, self._sure = additivity(count_tokens)
         self._places = Places(parsed)
-        self.starts, self.ends, costs = self._measure()
-        self.totals: Positions = np.concatenate([np.zeros(1, np.int64), np.cumsum(costs)])
+        self._cost = _cost_of(count_tokens, self._before, self._marks)
+        self._words: Words | None = None
+        self.starts: Positions
+        self.ends: Positions
+        self.totals: Positions
+        self._measure()
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def cost(self, start: int, end: int) -> int:
         """Tokens of a range of words, as the sum of theirs."""
-        return int(self.totals[end] - self.totals[start])
+        return self.totals[end] - self.totals[start]
 
     def reach(self, start: int, tokens: int) -> int:
         """The end of the longest range from a word that costs at most so much; at least one word."""
-        end = int(np.searchsorted(self.totals, self.totals[start] + tokens, side="right")) - 1
+        end = bisect_right(self.totals, self.totals[start] + tokens) - 1
         return max(start + 1, min(end, len(self)))
 
     def reach_back(self, end: int, tokens: int) -> int:
         """The start of the longest range up to a word that costs at most so much; may be `end` itself."""
-        return min(end, int(np.searchsorted(self.totals, self.totals[end] - tokens, side="left")))
+        return min(end, bisect_left(self.totals, self.totals[end] - tokens))
 
     def fits(self, start: int, end: int, limit: int) -> bool:
         """Whether a range of words, as it stands in the text, has at most so many tokens."""
@@ -76,8 +82,11 @@ class Measured:
 
     def word_at(self, positions: Iterable[int]) -> Positions:
         """The words that begin at or after characters, each once, in order."""
-        found = np.searchsorted(self.starts, np.fromiter(positions, np.int64), side="left")
-        return np.unique(found)
+        return sorted({self._at(position) for position in positions})
+
+    def _at(self, position: int) -> int:
+        starts = self.starts
+        return starts.at(position) if isinstance(starts, _Starts) else bisect_left(starts, position)
 
     @cached_property
     def units(self) -> Positions:
@@ -96,6 +105,21 @@ class Measured:
         kept += self._section_starts
         return self.word_at(kept)
 
+    def units_within(self, start: int, end: int) -> Positions:
+        """The words within a range at which sentences begin; a range that begins and ends with a paragraph."""
+        begun = self.starts[start]
+        if self.is_plain and self.text[begun] != "#":
+            # Blank lines end sentences: a paragraph's are the same whatever is around it, unless it may be a heading.
+            spans = sentences(self.text[begun : self.ends[end - 1]])
+            return [at for at in self.word_at([begun + span.start for span in spans]) if start < at < end]
+        return inner(self.units, start, end)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is text and nothing else: no table, record or heading."""
+        parsed = self.parsed
+        return not (parsed.tables or parsed.records or parsed.headings)
+
     @cached_property
     def rows(self) -> tuple[Positions, Positions]:
         """The words at which rows of tables and of data begin and end, in order."""
@@ -105,8 +129,7 @@ class Measured:
             begins = [*_rows(text, table.start, table.end, table.header), table.end]
             spans += pairwise(begins)
         spans.sort()
-        found = np.searchsorted(self.starts, np.array(spans, np.int64).reshape(-1, 2))
-        return found[:, 0], found[:, 1]
+        return [self._at(start) for start, _ in spans], [self._at(end) for _, end in spans]
 
     @cached_property
     def sections(self) -> Positions:
@@ -135,8 +158,7 @@ class Measured:
             return [(0, len(self), {})] if len(self) else []
         found = []
         for record in records:
-            start = int(np.searchsorted(self.starts, record.start))
-            end = int(np.searchsorted(self.starts, record.end))
+            start, end = self._at(record.start), self._at(record.end)
             if start < end:
                 found.append((start, end, record.metadata))
         return found
@@ -151,7 +173,7 @@ class Measured:
         metadata: Mapping[str, Any] | None = None,
     ) -> Piece:
         """A range of words as a piece."""
-        first, last = int(self.starts[start]), int(self.ends[end - 1])
+        first, last = self.starts[start], self.ends[end - 1]
         return Piece(
             first,
             last,
@@ -161,55 +183,66 @@ class Measured:
             parent,
             searched,
             metadata or {},
+            None if self._words is None else self._words.part(start, end),
         )
 
-    def _measure(self) -> tuple[Positions, Positions, Positions]:
-        """Starts, ends and costs of the words: runs of characters that are not white space, long ones in parts."""
-        starts, ends = _runs(self.text)
-        costs = self._costs(len(starts))
-        large = np.flatnonzero((ends - starts > _LONGEST_WORD) | (costs > self.limit))
-        if not len(large):
-            return starts, ends, costs
-        columns: list[list[Positions]] = [[], [], []]
-        done = 0
-        for place in map(int, large):
-            parts = np.array(self._parts(int(starts[place]), int(ends[place])), np.int64).reshape(-1, 3)
-            for column, whole, new in zip(columns, (starts, ends, costs), parts.T, strict=True):
-                column += [whole[done:place], new]
-            done = place + 1
-        for column, whole in zip(columns, (starts, ends, costs), strict=True):
-            column.append(whole[done:])
-        first, last, cost = map(np.concatenate, columns)
-        return first, last, cost
+    def _measure(self) -> None:
+        """Find the words: runs of characters that are not white space, long ones and costly ones in parts."""
+        if len(self.text) <= _BLOCK:
+            words = split(self.text)
+            costs: Sequence[int] = words.costs(self._cost)
+            self.starts = _Starts(self.text, words.pieces)
+            self.ends = _Ends(self.starts)
+            self._words = words
+        else:
+            self.starts, self.ends, costs = self._blocks()
+        if costs and (max(costs) > self.limit or 0 in costs):
+            costs = self._divided(costs)
+        totals = accumulate(costs, initial=0)
+        self.totals = array("q", totals) if isinstance(self.starts, array) else list(totals)
 
-    def _costs(self, count: int) -> Positions:
-        """The tokens of each word, each different one counted once; in blocks, since words are many small objects."""
-        known = _KNOWN.get(self._count, {})
-        blocks: list[Positions] = [np.empty(0, np.int64)]
+    def _blocks(self) -> tuple[Positions, Positions, Positions]:
+        """Starts, ends and costs of the words of a large text: in blocks, since words are many small objects."""
+        starts, ends, costs = array("q"), array("q"), array("q")
         begun = 0
         while begun < len(self.text):
             gap = _SPACE.search(self.text, begun + _BLOCK)
             stop = gap.start() if gap else len(self.text)
-            words = self.text[begun:stop].split()
-            for word in set(words).difference(known):
-                known[word] = self._cost(word) if len(word) <= _LONGEST_WORD else 0
-            blocks.append(np.fromiter(map(known.__getitem__, words), np.int64, len(words)))
+            block = self.text[begun:stop]
+            words = split(block)
+            for column, found in zip((starts, ends), _runs(block, words.pieces), strict=True):
+                column.extend([begun + at for at in found])
+            costs.extend(words.costs(self._cost))
             begun = stop
-            if len(known) > _MOST_KNOWN:
-                known = {}
-        # Replaced, never emptied: another thread may be reading the one before.
-        _KNOWN[self._count] = known
-        found = np.concatenate(blocks)
-        assert len(found) == count
-        return found
+        return starts, ends, costs
 
-    def _cost(self, word: str) -> int:
-        return self._count(self._before + word) - self._marks
+    def _divided(self, costs: Sequence[int]) -> Sequence[int]:
+        """Cut long words (some languages use no spaces) and costly ones; the costs of what there is then."""
+        large = [
+            place
+            for place, (start, end, cost) in enumerate(zip(self.starts, self.ends, costs, strict=True))
+            if cost > self.limit or end - start > LONGEST
+        ]
+        if not large:
+            return costs
+        self._words = None
+        columns = array("q"), array("q"), array("q")
+        done = 0
+        for place in [*large, len(costs)]:
+            for column, whole in zip(columns, (self.starts, self.ends, costs), strict=True):
+                column.extend([whole[at] for at in range(done, place)])
+            if place < len(costs):
+                for part in self._parts(self.starts[place], self.ends[place]):
+                    for column, value in zip(columns, part, strict=True):
+                        column.append(value)
+            done = place + 1
+        self.starts, self.ends = columns[0], columns[1]
+        return columns[2]
 
     def _parts(self, start: int, end: int) -> list[tuple[int, int, int]]:
         """A long word (some languages use no spaces) or a costly one, in parts, each with its cost."""
         found: list[tuple[int, int, int]] = []
-        while end - start > _LONGEST_WORD:
+        while end - start > LONGEST:
             cut = boundary_before(self.text, start + _CUT)
             cut = cut if cut > start else start + _CUT
             self._halve(start, cut, found)
@@ -231,34 +264,108 @@ class Measured:
                 waiting += [(middle, end), (start, middle)]
 
 
-def _runs(text: str) -> tuple[Positions, Positions]:
-    """Where runs of characters that are not white space start and end."""
-    if text.isascii():
-        codes: npt.NDArray[Any] = np.frombuffer(text.encode("ascii"), np.uint8)
-        spaces: npt.NDArray[Any] = _SPACES[_SPACES < 128]
-    else:
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-        spaces = _SPACES
-    solid = np.zeros(len(codes) + 2, np.int8)
-    table = np.ones(0x3001, np.int8)
-    table[spaces] = 0
-    # 0x3000 is the last space, and the one before it is none: it stands for everything beyond.
-    beyond = codes > 0x3000
-    solid[1:-1] = table[np.where(beyond, 0x2FFF, codes)]
-    steps = np.diff(solid)
-    return np.flatnonzero(steps == 1).astype(np.int64), np.flatnonzero(steps == -1).astype(np.int64)
+def inner(positions: Positions, start: int, end: int) -> Positions:
+    """Those behind `start` and before `end`."""
+    return positions[bisect_right(positions, start) : bisect_left(positions, end)]
+
+
+def _cost_of(count_tokens: CountTokens, before: str, marks: int) -> Callable[[str], int]:
+    known = _COSTS.get(count_tokens)
+    if known is None:
+        counting = ref(count_tokens)
+
+        def cost(word: str) -> int:
+            found = counting()
+            assert found is not None
+            return found(before + word) - marks
+
+        known = _COSTS[count_tokens] = cost
+    return known
+
+
+class _Starts(Sequence[int]):
+    """Where a text's words start. Most are a single space apart: their lengths, and the wider gaps, say it all.
+
+    Attributes:
+        even: Where they would start if all gaps were single spaces, and the first word were at 0.
+        firsts: The words behind wider gaps; word 0 is the first of them.
+        offsets: What the gaps add from each of those on.
+        places: Where those really start.
+    """
+
+    __slots__ = ("even", "firsts", "offsets", "places")
+
+    def __init__(self, text: str, words: Sequence[str]) -> None:
+        self.even = list(accumulate(map(_BESIDE, map(len, words)), initial=0))
+        offset = len(text) - len(text.lstrip())
+        self.firsts, self.offsets, self.places = [0], [offset], [offset]
+        for gap in _WIDE.finditer(text, offset):
+            start, end = gap.span()
+            self.firsts.append(bisect_left(self.even, start - offset + 1))
+            offset += end - start - 1
+            self.offsets.append(offset)
+            self.places.append(end)
+
+    def __len__(self) -> int:
+        return len(self.even) - 1
+
+    def __getitem__(self, word: Any) -> Any:
+        return self.even[word] + self.offsets[bisect_right(self.firsts, word) - 1]
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self.__getitem__, range(len(self)))
+
+    def end(self, word: int) -> int:
+        """Where a word ends."""
+        even: int = self.even[word + 1]
+        return even - 1 + self.offsets[bisect_right(self.firsts, word) - 1]
+
+    def at(self, position: int) -> int:
+        """The first word that starts at or behind a character."""
+        part = max(0, bisect_right(self.places, position) - 1)
+        found = bisect_left(self.even, position - self.offsets[part], 0, len(self))
+        return found if part + 1 == len(self.firsts) else min(found, self.firsts[part + 1])
+
+
+class _Ends(Sequence[int]):
+    """Where they end."""
+
+    __slots__ = ("_starts",)
+
+    def __init__(self, starts: _Starts) -> None:
+        self._starts = starts
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, word: Any) -> Any:
+        return self._starts.end(word)
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self._starts.end, range(len(self)))
+
+
+def _runs(text: str, words: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Where a text's words start and end."""
+    first = len(text) - len(text.lstrip())
+    lengths = list(map(len, words))
+    gaps = map(len, _SPACES.findall(text, first))
+    # There is a gap behind the last word, or none.
+    starts = list(accumulate(map(add, lengths, gaps), initial=first))[: len(words)]
+    return starts, list(map(add, starts, lengths))
 
 
 def _outside(positions: list[int], spans: Sequence[tuple[int, int]]) -> list[int]:
     """The positions that lie within no span, their first characters excepted; both in order, spans without overlap."""
     if not spans:
         return positions
-    starts = np.array([start for start, _ in spans])
-    ends = np.array([end for _, end in spans])
-    given = np.array(positions, np.int64)
-    place = np.searchsorted(starts, given, side="right") - 1
-    within = (place >= 0) & (given < ends[place]) & (given != starts[place])
-    return [int(position) for position in given[~within]]
+    starts = [start for start, _ in spans]
+    kept = []
+    for position in positions:
+        place = bisect_right(starts, position) - 1
+        if place < 0 or position >= spans[place][1] or position == starts[place]:
+            kept.append(position)
+    return kept
 
 
 def _rows(text: str, start: int, end: int, header: int) -> list[int]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
-
-from rocamadre.knowledge.chunkers.measured import Measured, Positions
+from rocamadre.knowledge.chunkers.measured import Measured, Positions, inner
 from rocamadre.knowledge.chunkers.registry import CountTokens, Embed, Piece
 from rocamadre.knowledge.chunkers.windows import windows
 from rocamadre.knowledge.parsers.parsed import Parsed
@@ -30,11 +28,9 @@ class Recursive:
         """See `Chunker`."""
         del embed
         measured = Measured(parsed, count_tokens, self.max_tokens)
-        paragraphs = np.intersect1d(measured.paragraphs, measured.units)
-        seams = (measured.sections, paragraphs, measured.units, measured.lines)
         pieces: list[Piece] = []
         for first, last, metadata in measured.ranges():
-            bounds = np.array([start for start, _ in self._parts(measured, first, last, seams)], np.int64)
+            bounds = [start for start, _ in self._parts(measured, first, last)]
             pieces += [
                 measured.piece(start, end, metadata=metadata)
                 for start, end in windows(
@@ -49,16 +45,30 @@ class Recursive:
             ]
         return pieces
 
-    def _parts(
-        self, measured: Measured, first: int, last: int, seams: Sequence[Positions]
-    ) -> Iterator[tuple[int, int]]:
+    def _parts(self, measured: Measured, first: int, last: int) -> Iterator[tuple[int, int]]:
         """Ranges that have room in a piece, or have no seam left."""
         waiting = [(first, last, 0)]
         while waiting:
             start, end, level = waiting.pop()
-            if measured.cost(start, end) <= self.max_tokens or level >= len(seams):
+            if level == _FINEST or measured.cost(start, end) <= self.max_tokens:
                 yield start, end
                 continue
-            low, high = np.searchsorted(seams[level], [start + 1, end])
-            bounds = [start, *map(int, seams[level][low:high]), end]
-            waiting += reversed([(a, b, level + 1) for a, b in pairwise(bounds)])
+            bounds = [start, *_seams(measured, start, end, level), end]
+            waiting += [(a, b, level + 1) for a, b in pairwise(bounds)][::-1]
+
+
+_FINEST = 4
+
+
+def _seams(measured: Measured, start: int, end: int, level: int) -> Positions:
+    """The seams of a level within a range that ends at seams of the level above."""
+    match level:
+        case 0:
+            return inner(measured.sections, start, end)
+        case 1 if measured.is_plain:
+            return inner(measured.paragraphs, start, end)
+        case 1:
+            return sorted(set(inner(measured.paragraphs, start, end)).intersection(measured.units))
+        case 2:
+            return measured.units_within(start, end)
+    return inner(measured.lines, start, end)

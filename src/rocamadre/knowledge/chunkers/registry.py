@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.registry import Registry
+from rocamadre.knowledge.languages.bulk import Words
 from rocamadre.knowledge.parsers.parsed import Parsed
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Piece:
         parent: Place in the list of pieces of the larger piece it was cut from.
         searched: False for a parent: stored, and returned in place of its children, but not embedded.
         metadata: Of the row of data it was made from.
+        words: Of the text, where they were looked at already.
     """
 
     start: int
@@ -52,6 +54,7 @@ class Piece:
     parent: int | None = None
     searched: bool = True
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    words: Words | None = field(default=None, compare=False, repr=False)
 
 
 class Chunker(Protocol):

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rocamadre.core.errors import InvalidRequest
-from rocamadre.knowledge.chunkers.measured import Measured, Positions
+from rocamadre.knowledge.chunkers.measured import Measured, Positions, inner
 from rocamadre.knowledge.chunkers.registry import CountTokens, Embed, Piece
 from rocamadre.knowledge.chunkers.windows import windows
 from rocamadre.knowledge.parsers.parsed import Parsed
@@ -53,8 +53,7 @@ class Semantic:
         units = measured.units
         pieces: list[Piece] = []
         for first, last, metadata in measured.ranges():
-            begins = units[(units > first) & (units < last)]
-            breaks = self._breaks(measured, np.concatenate([[first], begins, [last]]), embed)
+            breaks = self._breaks(measured, [first, *inner(units, first, last), last], embed)
             for start, end in zip([first, *breaks], [*breaks, last], strict=True):
                 pieces += [
                     measured.piece(begun, stop, metadata=metadata)
@@ -70,7 +69,7 @@ class Semantic:
             return []
         distances = self._distances(measured, bounds, embed)
         threshold = np.percentile(distances, self.breakpoint_percentile)
-        return [int(bounds[place + 1]) for place in np.flatnonzero(distances > threshold)]
+        return [bounds[place + 1] for place in np.flatnonzero(distances > threshold)]
 
     def _distances(self, measured: Measured, bounds: Positions, embed: Embed) -> Vectors:
         """The cosine distance of each sentence to the next."""
@@ -90,5 +89,5 @@ class Semantic:
     def _around(self, measured: Measured, bounds: Positions, place: int) -> str:
         low = max(0, place - self.buffer_size)
         high = min(len(bounds) - 1, place + 1 + self.buffer_size)
-        start, end = int(measured.starts[bounds[low]]), int(measured.ends[bounds[high] - 1])
+        start, end = measured.starts[bounds[low]], measured.ends[bounds[high] - 1]
         return measured.text[start : min(end, start + _LONGEST)]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-
-import numpy as np
 
 from rocamadre.knowledge.chunkers.measured import Measured, Positions
 
@@ -69,9 +68,9 @@ def _better(
     measured: Measured, start: int, stop: int, *, before: int, most: int, ends: Sequence[tuple[Positions, float]]
 ) -> int:
     for positions, least in ends:
-        place = int(np.searchsorted(positions, stop, side="right")) - 1
+        place = bisect_right(positions, stop) - 1
         if place >= 0:
-            found = int(positions[place])
+            found = positions[place]
             if found > max(start, before) and measured.cost(start, found) >= least * most:
                 return found
     return stop
@@ -83,8 +82,8 @@ def _next(measured: Measured, stop: int, overlap: int, begins: Positions | None)
     first = measured.reach_back(stop, overlap)
     if begins is None:
         starts, stops = measured.rows
-        place = int(np.searchsorted(starts, first, side="right")) - 1
+        place = bisect_right(starts, first) - 1
         within = place >= 0 and starts[place] < first < stops[place] <= stop
-        return int(stops[place]) if within else first
-    place = int(np.searchsorted(begins, first, side="left"))
-    return min(stop, int(begins[place])) if place < len(begins) else stop
+        return stops[place] if within else first
+    place = bisect_left(begins, first)
+    return min(stop, begins[place]) if place < len(begins) else stop

@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from rocamadre.datasets.languages import OTHER, detect_language
+from rocamadre.datasets.languages import OTHER
 from rocamadre.knowledge.chunkers.default import Default
 from rocamadre.knowledge.chunkers.registry import Chunker, CountTokens, Embed, Piece, chunker_of, settings_of
 from rocamadre.knowledge.graph.entities import names_of
 from rocamadre.knowledge.graph.relations import described
 from rocamadre.knowledge.ingestion.tokens import counter_at
 from rocamadre.knowledge.languages import detect
-from rocamadre.knowledge.languages.analysis import terms_of, words_of
+from rocamadre.knowledge.languages.bulk import split
 from rocamadre.knowledge.parsers.parsed import Parsed
 from rocamadre.knowledge.sources.protocol import SourceFailure
 
@@ -120,13 +120,12 @@ def analysed(text: str, pieces: Sequence[Piece], *, enrich: bool) -> list[Cut]:
         if not piece.searched:
             found.append(Cut(piece))
             continue
-        words = words_of(piece.text)
-        language = detect_language(piece.text, words)
+        words = piece.words or split(piece.text)
+        language = words.language(piece.text)
         if language == OTHER:
             spoken = detect(text[:MUCH]) if spoken is None else spoken
             language = spoken
-        terms = " ".join(terms_of(words, language))
-        found.append(Cut(piece, language, terms, described(piece.text, names) if enrich else {}))
+        found.append(Cut(piece, language, words.terms(language), described(piece.text, names) if enrich else {}))
     return found
 
 
@@ -199,7 +198,7 @@ class Cutter:
             child = child or _Child(self.settings)
             try:
                 found = child.cut(parsed)
-            except (OSError, msgspec.MsgspecError) as error:
+            except (OSError, ValueError) as error:
                 child.close()
                 raise SourceFailure("cutting it into chunks takes more time or memory than there is") from error
             except BaseException:
@@ -260,7 +259,7 @@ class _Child:
         reply = receive(self._socket)
         if reply is None:
             raise ConnectionResetError
-        return msgspec.msgpack.decode(reply, type=list[Cut])
+        return unpacked(parsed.text, reply)
 
     def close(self) -> None:
         self._socket.close()

@@ -7,7 +7,7 @@ import sys
 
 import msgspec
 
-from rocamadre.knowledge.ingestion.cutting import CutSettings, analysed, receive, send
+from rocamadre.knowledge.ingestion.cutting import CutSettings, analysed, packed, receive, send
 from rocamadre.knowledge.parsers.parsed import Parsed
 
 
@@ -20,7 +20,7 @@ def main() -> None:
         while (frame := receive(connection)) is not None:
             parsed = msgspec.msgpack.decode(frame, type=Parsed)
             pieces = chunker.chunk(parsed, counter)
-            send(connection, msgspec.msgpack.encode(analysed(parsed.text, pieces, enrich=settings.enrich)))
+            send(connection, packed(analysed(parsed.text, pieces, enrich=settings.enrich)))
 
 
 if __name__ == "__main__":

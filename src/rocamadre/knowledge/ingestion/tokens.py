@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer
 
-from rocamadre.catalog.types import Model
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.knowledge.chunkers.registry import CountTokens
+
+if TYPE_CHECKING:
+    from rocamadre.catalog.types import Model
 
 _SHORT = 40
 _MOST_KNOWN = 200_000

@@ -55,6 +55,7 @@ _AHEAD_BYTES = 64 * 1024
 """Of documents that a child has before it has answered; so few that none is waited for with while it answers."""
 _AHEAD = 32
 _ROOM_BYTES = 256 * 1024
+_NO_CHILD = "the process that parses documents does not start"
 
 
 class ParserPool:
@@ -259,15 +260,16 @@ class Stream:
 
     def _send(self, frame: bytes) -> None:
         """What goes wrong is noticed when the answer is read."""
-        if self._child is None:
-            self._child, self._used = self._pool._take()
         with suppress(ParseFailure):
+            if self._child is None:
+                self._child, self._used = self._pool._take()
             self._child.send(frame)
 
     def _next(self) -> Outcome:
         tag, request, frame = self._waiting[0]
-        assert self._child is not None
         try:
+            if self._child is None:
+                raise ParseFailure("crash", _NO_CHILD)
             reply = self._child.answer(time.monotonic() + self._pool.limits.wall_s)
             failure = None
         except ParseFailure as error:
@@ -317,7 +319,7 @@ class _Child:
         self._first_bytes = int.from_bytes(ready[len(READY) :], "big")
         if not ready.startswith(READY):
             self.close()
-            raise ParseFailure("crash", "the process that parses documents does not start")
+            raise ParseFailure("crash", _NO_CHILD)
 
     @property
     def is_sound(self) -> bool:
