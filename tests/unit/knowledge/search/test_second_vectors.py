@@ -138,6 +138,7 @@ def test_in_doubt_a_chunk_among_good_ones_comes_before_one_alone(filled, monkeyp
         return np.mean([scores[each.id] for each in alike]) - np.mean([scores[each.id] for each in lonely])
 
     before, after = ([result.score for result in each.results] for each in (plain, found))
+    assert {type(score) for score in after} == {float}
     assert np.ptp(after) < np.ptp(before)
     assert after == sorted(after, reverse=True)
     assert gap(found.results) != pytest.approx(gap(plain.results))

@@ -36,7 +36,8 @@ def neighbours(state: State) -> None:
     if share < LEAST or len(rows) <= NEIGHBOURS:
         return
     own = np.array([item.score for item in head if item.id in rows])
-    mixed = dict(zip(rows, (1 - share) * own + share * _around(np.stack(list(rows.values())), own), strict=True))
+    around = _around(np.stack(list(rows.values())), own)
+    mixed = dict(zip(rows, ((1 - share) * own + share * around).tolist(), strict=True))
     scored = [Scored(item.id, mixed.get(item.id, item.score)) for item in head]
     least = min(item.score for item in scored)
     rest = [Scored(item.id, min(item.score, least)) for item in state.ranking[depth:]]
