@@ -310,8 +310,16 @@ def test_the_nearest_words_of_each_chunk_count_beside_the_score(filled) -> None:
     assert stage.facts["read"] == len(found.results)
 
 
-@pytest.mark.parametrize("query", ["?!", "the of", "xqzw ☃"])
+@pytest.mark.parametrize("query", ["?!", "the of"])
 def test_a_query_without_words_of_meaning_leaves_the_order(filled, query: str) -> None:
     plain = search(filled(*ALL), Query(query, language="en"), SearchSettings(), embed)
     found = search(filled(*ALL), Query(query, language="en"), SearchSettings().with_stages("late"), embed)
     assert [each.chunk.id for each in found.results] == [each.chunk.id for each in plain.results]
+
+
+def test_the_nearest_words_are_not_asked_about_long_questions(filled) -> None:
+    question = "grey stone bridge river valley spring flood bakers flour water"
+    found = search(filled(*ALL), Query(question, language="en"), SearchSettings().with_stages("late"), embed)
+    stage = next(stage for stage in found.trace if stage.name == "late")
+    assert "8 words" in stage.facts["skipped"]
+    assert not stage.ranking

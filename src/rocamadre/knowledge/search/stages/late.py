@@ -25,24 +25,31 @@ from rocamadre.knowledge.search.types import Scored
 
 CANDIDATES = 50
 SHARE = 0.2
-"""What it counts beside the score so far; chosen on the development halves of `benchmarks/retrieval.py`."""
+"""What it counts beside the score so far."""
+SHORT = 8
+"""Words that say something, of the longest question it is asked about: in long ones it does harm. This and `SHARE` were
+chosen on the development halves of the sets of `benchmarks/retrieval.py`."""
 _MOST_WORDS = 600
 _WORD = re.compile(r"\w+")
 
 
 def late(state: State) -> None:
-    """Weigh the first candidates again; those below keep their places behind them.
+    """Weigh the first candidates again, for a short question; those below keep their places behind them.
 
     Raises:
         InvalidRequest: roca-embed's files are not there or damaged.
     """
+    language = state.questions[0].language if state.questions else ""
+    asked = content_words(state.query.text, language)
+    if len(asked) > SHORT:
+        state.facts["skipped"] = f"the question has more than {SHORT} words that say something"
+        return
     head = state.ranking[:CANDIDATES]
     chunks = state.chunks([item.id for item in head])
     read = [item for item in head if item.id in chunks]
     if not read:
         return
-    language = state.questions[0].language if state.questions else ""
-    near = nearness(state.query.text, [chunks[item.id].text for item in read], language)
+    near = nearness(asked, [chunks[item.id].text for item in read], language)
     for item, value in zip(read, near, strict=True):
         state.parts.setdefault(item.id, {})["late"] = float(value)
     scores = [(item.score + SHARE * float(value)) / (1 + SHARE) for item, value in zip(read, near, strict=True)]
@@ -52,21 +59,19 @@ def late(state: State) -> None:
     state.facts["read"] = len(read)
 
 
-def nearness(query: str, texts: Sequence[str], language: str) -> NDArray[np.float32]:
-    """Of each text, 0 to 1: the mean over the query's words of the best cosine with one of the text's words."""
+def nearness(asked: Sequence[str], texts: Sequence[str], language: str) -> NDArray[np.float32]:
+    """Of each text, 0 to 1: the mean over the words asked of the best cosine with one of the text's words."""
     space = _space()
-    function = FUNCTION_SETS.get(language, frozenset())
-    asked = _words(query, function)[:_MOST_WORDS]
-    held = [list(dict.fromkeys(_words(text, function)))[:_MOST_WORDS] for text in texts]
+    held = [list(dict.fromkeys(content_words(text, language)))[:_MOST_WORDS] for text in texts]
     words = list(dict.fromkeys(word for each in held for word in each))
     if not asked or not words:
         return np.zeros(len(texts), np.float32)
-    question, answers = space.meanings(asked), space.meanings(words)
+    question = space.meanings(asked)
     weights = question.weights**2
     total = float(weights.sum())
     if not total:
         return np.zeros(len(texts), np.float32)
-    cosines = answers.vectors @ question.vectors.T
+    cosines = space.likeness(question, words)
     place = {word: k for k, word in enumerate(words)}
     made = [
         float(cosines[[place[word] for word in each]].max(axis=0) @ weights) / total if each else 0.0 for each in held
@@ -74,7 +79,9 @@ def nearness(query: str, texts: Sequence[str], language: str) -> NDArray[np.floa
     return np.clip(np.array(made, np.float32), 0, 1)
 
 
-def _words(text: str, function: frozenset[str]) -> list[str]:
+def content_words(text: str, language: str) -> list[str]:
+    """Words but for those that only hold a sentence together, in small letters."""
+    function = FUNCTION_SETS.get(language, frozenset())
     return [word for word in _WORD.findall(text.lower()) if word not in function]
 
 
