@@ -1,13 +1,17 @@
 """How well questions are answered from a knowledge base, and refused where it does not hold the answer.
 
-`python -m benchmarks.answers --data DIR [--questions 150] [--languages en,es,pt] [--sql]`
+`python -m benchmarks.answers --data DIR [--questions 150] [--languages en,es,pt] [--sql] [--given]`
 
 DIR holds `squad-en`, `squad-es`, `squad-pt`, `faquad` (rows with title, context, question, answers), `sql-geography`
 and `spider`. Only test articles are used: `int(sha256(title), 16) % 5 == 0`. Every fourth of them is kept out of the
 knowledge base; questions about those have no answer there ("absent"). Questions that SQuAD 2 wrote to be unanswerable
 about an article that is there are "adversarial": they ask for something the paragraph seems to say. Each paragraph is
 one chunk, put straight into the store with the vectors of the default embedder; from there on everything goes through
-RetrieveAndGenerate. Words are compared as SQuAD does, with each language's articles left out.
+RetrieveAndGenerate, with the default reader in two forms and, beside it, the reader `words`. Words are compared as
+SQuAD does, with each language's articles left out. `given_passage` leaves the search out: the reader is given the right
+paragraph, and its best span counts, whether or not it would have answered.
+
+DIR may be left out where `ROCA_DATA` names it. `--given` measures that part alone.
 """
 
 from __future__ import annotations
@@ -17,13 +21,14 @@ import gzip
 import hashlib
 import json
 import math
+import os
 import random
 import re
 import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +39,11 @@ from rocamadre.catalog.embedded import MINILM_FOLDER
 from rocamadre.core.context import Context, Principal
 from rocamadre.core.errors import InvalidRequest
 from rocamadre.core.settings import load_settings
+from rocamadre.knowledge.answers.extractive import look, weights_of
+from rocamadre.knowledge.answers.extractor.reader import TrainedReader, make_reader
 from rocamadre.knowledge.answers.lexicon import NOT_FOUND, NOTHING
+from rocamadre.knowledge.answers.questions import read_question
+from rocamadre.knowledge.answers.types import Passage
 from rocamadre.knowledge.embedding import check_embedder, embed_here
 from rocamadre.knowledge.languages import analyse
 from rocamadre.knowledge.operations import get_knowledge_base
@@ -115,12 +124,13 @@ def share(hits: int, total: int) -> list[float]:
 class Bench:
     """A server in this process with the default embedder, and one knowledge base per language."""
 
-    def __init__(self, home: Path, form: str) -> None:
+    def __init__(self, home: Path, form: str, reader: str = "extractive") -> None:
         import boto3
         from botocore.config import Config
 
         self.server = InProcessServer(
-            load_settings(home=home, answers={"by": "reader", "form": form}, engines={"threads": 1}), timeout_s=600
+            load_settings(home=home, answers={"by": "reader", "form": form, "reader": reader}, engines={"threads": 1}),
+            timeout_s=600,
         )
         session = boto3.Session(aws_access_key_id="AKIABENCHMARK", aws_secret_access_key="benchmark")
         self.clients = {
@@ -259,6 +269,69 @@ def measure(bench: Bench, data: Path, language: str, most: int) -> Row:
     }
 
 
+def measure_given(data: Path, language: str, most: int) -> dict[str, Row]:
+    """The best span of each reader in the right paragraph, and how well a doubtful paragraph is told apart."""
+    found = rows(data, language)
+    random.Random(19).shuffle(found)
+    good = [row for row in found if row["answers"]][:most]
+    bad = [row for row in found if not row["answers"]][:most]
+    trained = make_reader(None, "span")
+    readers: dict[str, Callable[[Row], tuple[str, float] | None]] = {"words": _by_words(language)}
+    if isinstance(trained, TrainedReader):
+        readers["extractive"] = _by_network(trained, language)
+    made: dict[str, Row] = {}
+    for name, read in readers.items():
+        started = time.process_time()
+        said = [read(row) for row in good]
+        spent = time.process_time() - started
+        doubts = [read(row) for row in bad]
+        f1s = [
+            token_f1(each[0], [gold["text"] for gold in row["answers"]], language) if each else 0.0
+            for row, each in zip(good, said, strict=True)
+        ]
+        sure = [each[1] if each else 0.0 for each in said]
+        made[name] = {
+            "questions": [len(good), len(bad)],
+            "token_f1": interval(f1s),
+            "exact": interval([float(f1 > 0.999) for f1 in f1s]),
+            "unanswerable_told_apart": _auroc(sure, [each[1] if each else 0.0 for each in doubts]),
+            "milliseconds_per_passage": round(1000 * spent / len(good), 1),
+        }
+    return made
+
+
+def _by_words(language: str) -> Callable[[Row], tuple[str, float] | None]:
+    learned = weights_of(language, compares=False)
+
+    def read(row: Row) -> tuple[str, float] | None:
+        passage = Passage(row["context"], language, 1.0)
+        found = look(read_question(row["question"], language), [passage], learned, None)
+        if found is None:
+            return None
+        sure = float(1 / (1 + np.exp(-found.holding @ learned.holds)))
+        return passage.text[found.span.start : found.span.end], sure
+
+    return read
+
+
+def _by_network(reader: TrainedReader, language: str) -> Callable[[Row], tuple[str, float] | None]:
+    def read(row: Row) -> tuple[str, float] | None:
+        found = reader.look(row["question"], [Passage(row["context"], language, 1.0)])
+        if found is None:
+            return None
+        return row["context"][found.spans[0].start : found.spans[0].end], reader.confidence(found)
+
+    return read
+
+
+def _auroc(good: Sequence[float], bad: Sequence[float]) -> float | None:
+    """The chance that an answerable question looks surer than one that is not."""
+    if not good or not bad:
+        return None
+    above = np.subtract.outer(np.asarray(good), np.asarray(bad))
+    return round(float((above > 0).mean() + 0.5 * (above == 0).mean()), 3)
+
+
 def measure_geography(data: Path) -> Row:
     """Questions of the test split, by the rows that their queries bring."""
     database = SqliteDatabase(data / "sql-geography/geography.sqlite")
@@ -358,31 +431,43 @@ def languages_of(text: str) -> Iterator[str]:
 def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument(
+        "--data", type=Path, default=Path(os.environ.get("ROCA_DATA", "")) if os.environ.get("ROCA_DATA") else None
+    )
     parser.add_argument("--questions", type=int, default=150, help="of each group")
     parser.add_argument("--languages", default="en,es,pt")
-    parser.add_argument("--forms", default="auto,span")
+    parser.add_argument("--forms", default="auto,span", help="of the default reader; `words` is the other reader")
     parser.add_argument("--sql", action="store_true", help="only text to SQL")
+    parser.add_argument("--given", action="store_true", help="only with the right paragraph given")
     options = parser.parse_args()
-    figures: Row = {"sqlite": sqlite3.sqlite_version}
+    if not options.data:
+        raise SystemExit("name the folder of the data sets: --data DIR, or ROCA_DATA")
+    languages = list(languages_of(options.languages))
+    given = {language: measure_given(options.data, language, 3 * options.questions) for language in languages}
+    if options.given:
+        print(json.dumps(given, indent=1))
+        return
+    figures: Row = {"sqlite": sqlite3.sqlite_version, "given_passage": given}
     figures["sql"] = {
         "geography test, by rows": measure_geography(options.data),
         "spider, a fifth of the databases, by words": measure_spider(options.data),
     }
-    for form in () if options.sql else options.forms.split(","):
-        with tempfile.TemporaryDirectory() as folder:
-            home = Path(folder)
-            (home / "models").mkdir(mode=0o700)
-            (home / "models" / MINILM_FOLDER).symlink_to(ROOT / ".roca" / "models" / MINILM_FOLDER)
-            bench = Bench(home, form)
-            try:
-                figures[form] = {
-                    language: measure(bench, options.data, language, options.questions)
-                    for language in languages_of(options.languages)
-                }
-            finally:
-                bench.server.close()
+    for form in () if options.sql else [*options.forms.split(","), "words"]:
+        figures[form] = measured(options.data, form, languages, options.questions)
     report("answers", figures)
+
+
+def measured(data: Path, form: str, languages: Sequence[str], most: int) -> Row:
+    """All languages through a server of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "models").mkdir(mode=0o700)
+        (home / "models" / MINILM_FOLDER).symlink_to(ROOT / ".roca" / "models" / MINILM_FOLDER)
+        bench = Bench(home, "auto", "words") if form == "words" else Bench(home, form)
+        try:
+            return {language: measure(bench, data, language, most) for language in languages}
+        finally:
+            bench.server.close()
 
 
 if __name__ == "__main__":

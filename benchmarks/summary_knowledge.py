@@ -64,6 +64,16 @@ def _with(found: dict[str, Any], k: int) -> str:
 def answers(figures: dict[str, Any]) -> Rows:
     """See `benchmarks.answers`."""
     rows = []
+    for language, readers in figures.get("given_passage", {}).items():
+        for name, found in readers.items():
+            who = "the trained reader" if name == "extractive" else "the reader by words"
+            rows.append(
+                (
+                    f"{language}, the right passage given, best span of {who}: token F1, exact",
+                    f"{_interval(found['token_f1'])}, {_interval(found['exact'])}",
+                    "0.55" if name == "extractive" else "",
+                )
+            )
     for language, found in figures["auto"].items():
         counts = ", ".join(f"{count} {name}" for name, count in found["questions"].items() if count)
         rows += [
@@ -241,6 +251,9 @@ _ANSWERS = {
 _LANGUAGES = {"en": "English", "es": "Spanish", "pt": "Portuguese"}
 
 
+_FORMS = {"token F1, always the words alone": "span", "token F1, the reader `words`": "words"}
+
+
 def answers_table(figures: dict[str, Any]) -> list[str]:
     """Figures of the reader's default form."""
     found = figures["auto"]
@@ -252,6 +265,12 @@ def answers_table(figures: dict[str, Any]) -> list[str]:
         for language, each in found.items()
     )
     exact = all(each["citations_exact"] for each in found.values())
+    for what, form in _FORMS.items():
+        if form in figures:
+            cells = " | ".join(_interval(each["token_f1"]) for each in figures[form].values())
+            lines.append(f"| {what} | {cells} |")
+            cells = " | ".join(_interval(each["refusal_recall_adversarial"]) for each in figures[form].values())
+            lines.append(f"| {what}: recall of refusals, SQuAD 2's | {cells} |")
     return [*lines, "", f"{counts}; every citation was {'exact' if exact else 'looked at: some were not exact'}."]
 
 

@@ -8,14 +8,15 @@ from torch.nn.functional import dropout as drop
 from torch.nn.functional import glu
 
 from rocamadre.knowledge.answers.extractor.features import PAIR_FEATURES, PASSAGE_FEATURES, QUESTION_FEATURES
-from rocamadre.knowledge.answers.extractor.network import LONGEST, REACHES
+from rocamadre.knowledge.answers.extractor.network import LONGEST
 from rocamadre.knowledge.answers.extractor.space import DIMENSIONS
 
 
 class Net(nn.Module):
     """Scores of starts and ends, and of there being no answer."""
 
-    def __init__(self, common: int, *, word: int = 64, own: int = 24, hidden: int = 64, rate: float = 0.15) -> None:
+    def __init__(self, common: int, *, word: int = 64, own: int = 24, hidden: int = 64, layers: int = 3,
+                 rate: float = 0.15) -> None:  # fmt: skip
         super().__init__()
         self.rate = rate
         self.word = nn.Linear(DIMENSIONS, word, bias=False)
@@ -27,7 +28,7 @@ class Net(nn.Module):
         self.inner = nn.Linear(3 * word + own + PASSAGE_FEATURES, hidden)
         self.gate = nn.Linear(hidden, hidden)
         self.layers = nn.ModuleList(
-            nn.Conv1d(hidden, 2 * hidden, 3, padding=reach, dilation=reach) for reach in REACHES
+            nn.Conv1d(hidden, 2 * hidden, 3, padding=1 << k, dilation=1 << k) for k in range(layers)
         )
         self.start = nn.Linear(hidden, 2 * hidden)
         self.end = nn.Linear(hidden, 2 * hidden)

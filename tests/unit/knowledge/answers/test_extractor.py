@@ -21,7 +21,7 @@ from rocamadre.knowledge.answers.extractor.features import (
     pair,
     take,
 )
-from rocamadre.knowledge.answers.extractor.network import FILE, FORMAT, REACHES, Network, best_spans
+from rocamadre.knowledge.answers.extractor.network import FILE, FORMAT, Network, best_spans
 from rocamadre.knowledge.answers.extractor.reader import TrainedReader, make_reader, sentence_around
 from rocamadre.knowledge.answers.extractor.space import DIMENSIONS, WordSpace
 from rocamadre.knowledge.answers.types import Passage
@@ -44,7 +44,7 @@ def parts(chance: np.random.Generator) -> dict[str, np.ndarray]:
         "inner": (HIDDEN, 3 * WORD + OWN + PASSAGE_FEATURES), "start": (2 * HIDDEN, HIDDEN),
         "end": (2 * HIDDEN, HIDDEN), "ends": (2, PASSAGE_FEATURES + OWN), "none_look": (1, 2 * HIDDEN),
         "none_in": (5, 3 * HIDDEN + PAIR_FEATURES), "none_out": (1, 9),
-        **{f"layers.{k}": (2 * HIDDEN, HIDDEN, 3) for k in range(len(REACHES))},
+        **{f"layers.{k}": (2 * HIDDEN, HIDDEN, 3) for k in range(3)},
     }  # fmt: skip
     made = {f"{name}.weight": chance.normal(0, 0.3, shape) for name, shape in shapes.items()}
     made |= {

@@ -35,8 +35,8 @@ FILE = "extractor.safetensors"
 FORMAT = "rocamadre answer extractor 1"
 LONGEST = 30
 """Words of the longest span."""
-REACHES = (1, 2, 4)
-"""How far each layer of convolutions looks to either side."""
+MOST_LAYERS = 6
+"""Of convolutions; the first looks at the next word to either side, each at words twice as far as the one before."""
 _MOST_BYTES = 8_000_000
 _NONE = np.float32(-1e4)
 
@@ -95,18 +95,19 @@ class Network:
             hidden = parts["inner.weight"].shape[0]
             word, own = parts["word.weight"].shape[0], self._own.shape[1]
             names = ("inner", "gate", "start", "end", "ends", "none_in", "none_look", "none_out", "gist", "align")
+            depth = next((k for k in range(MOST_LAYERS) if f"layers.{k}.weight" not in parts), MOST_LAYERS)
             shapes = {
                 "word": (word, DIMENSIONS), "align": (word, word), "gist": (1, hidden), "gate": (hidden, hidden),
                 "asked": (hidden, word + own + QUESTION_FEATURES, 3),
                 "inner": (hidden, 3 * word + own + PASSAGE_FEATURES), "start": (2 * hidden, hidden),
                 "end": (2 * hidden, hidden), "ends": (2, PASSAGE_FEATURES + own), "none_look": (1, 2 * hidden),
                 "none_in": (parts["none_in.bias"].shape[0], 3 * hidden + PAIR_FEATURES),
-                **{f"layers.{k}": (2 * hidden, hidden, 3) for k in range(len(REACHES))},
+                **{f"layers.{k}": (2 * hidden, hidden, 3) for k in range(depth)},
             }  # fmt: skip
             wrong = [name for name, shape in shapes.items() if parts[f"{name}.weight"].shape != shape]
             wrong += [name for name in names if len(parts[f"{name}.bias"]) != len(parts[f"{name}.weight"])]
             wrong += ["own"] if len(self._own) != len(words) else []
-            layers = ["asked", *(f"layers.{k}" for k in range(len(REACHES)))]
+            layers = ["asked", *(f"layers.{k}" for k in range(depth))]
             self._kernels = {name: _kernel(parts[f"{name}.weight"]) for name in layers}
         except (KeyError, msgspec.MsgspecError) as error:
             raise InvalidRequest(f"{path}: {error!s:.200} is missing or wrong") from error
@@ -130,8 +131,8 @@ class Network:
         first = _relu(inner) * (1 + np.tanh(self._linear("gate", gist)))[:, None]
         shown = p_mask[..., None].astype(np.float32)
         values = first * shown
-        for k, reach in enumerate(REACHES):
-            said, opened = np.split(self._near(f"layers.{k}", values, reach), 2, axis=2)
+        for k in range(len(self._kernels) - 1):
+            said, opened = np.split(self._near(f"layers.{k}", values, 1 << k), 2, axis=2)
             values = (values + said / (1 + np.exp(-opened))) * shown
         whole = np.concatenate((first, values), 2)
         near = self._linear("ends", np.concatenate((passage.features, p_own), 2))

@@ -88,8 +88,7 @@ class TrainedReader:
             return None
         if not found.asked.question.asks:
             return self._otherwise.read(question, passages)
-        known = self._network.calibration
-        confidence = 1 / (1 + math.exp(-float(np.dot(found.holding, known.holds))))
+        known, confidence = self._network.calibration, self.confidence(found)
         if confidence < known.refuse_below:
             return None
         best = found.spans[0]
@@ -102,6 +101,10 @@ class TrainedReader:
         start, end = sentence_around(text, best.start, best.end)
         support = Support(best.passage, start, end)
         return Answer((Statement(text[start:end], (support,)),), confidence, "sentence", facts)
+
+    def confidence(self, found: Look) -> float:
+        """The probability that the best span is right."""
+        return 1 / (1 + math.exp(-float(np.dot(found.holding, self._network.calibration.holds))))
 
     def look(self, question: str, passages: Sequence[Passage]) -> Look | None:
         """Read the first passages; None where there is nothing to read."""
