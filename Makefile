@@ -71,6 +71,7 @@ coverage:
 scores:
 	@$(ENVIRONMENT) test
 	$(BIN)/python models/roca-mini/recipe/scores.py
+	$(BIN)/python models/scores.py
 
 oldest:
 	@$(ENVIRONMENT) run oldest

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from rocamadre.engines.embed.static import WEIGHTS, StaticModel
 
 OURS = "roca-embed"
 BATCH_TOKENS = 1024
+WORDS = 8192
+"""Places of the trivial baseline's vectors; a word takes one by its checksum."""
 Floats = npt.NDArray[np.float32]
 
 
@@ -55,6 +59,14 @@ def _in_batches(embed: Callable[[list[list[int]]], Floats], ids: list[list[int]]
     found = np.empty_like(vectors)
     found[order] = vectors
     return found
+
+
+def shared_words(texts: Sequence[str]) -> Floats:
+    """The trivial baseline: whether a word is there, so that a cosine says how many words two texts share."""
+    made = np.zeros((len(texts), WORDS), np.float32)
+    for row, text in zip(made, texts, strict=True):
+        row[[zlib.crc32(word.encode()) % WORDS for word in re.findall(r"\w+", text.lower())]] = 1
+    return np.asarray(made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-9), np.float32)
 
 
 class Cached:

@@ -8,7 +8,6 @@ that is zero in the other's place (`search.embedders`).
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 from collections.abc import Callable, Coroutine, Sequence
 from functools import lru_cache
@@ -39,8 +38,23 @@ PATH = "/v1/embeddings"
 EMBEDDED = "x-rocamadre-embedded"
 """In a chunk's metadata, the names of those that its vector holds besides its text; not shown."""
 _PIECE = 1 << 20
+_TABLE = ("static.safetensors", "tokenizer.json")
+"""All that an embedder without layers is made of; beside it there may be its card and its recipe."""
 _SECOND = "second_embedder"
 """In `KnowledgeBase.facts`."""
+
+
+class _Row(msgspec.Struct):
+    """Of an answer; base64 there."""
+
+    embedding: bytes
+
+
+class _Answered(msgspec.Struct):
+    data: list[_Row]
+
+
+_ANSWERED = msgspec.json.Decoder(_Answered)
 
 
 def embedded_text(chunk: Chunk) -> str:
@@ -63,7 +77,12 @@ def embedder_hash(model: Model) -> str:
     if model.path is None or not model.path.exists():
         facts = msgspec.json.encode([model.id, dict(model.options)], order="sorted")
         return hashlib.sha256(facts).hexdigest()
-    files = sorted(path for path in model.path.rglob("*") if path.is_file()) if model.path.is_dir() else [model.path]
+    if (model.path / _TABLE[0]).is_file():
+        files = [model.path / name for name in _TABLE]
+    elif model.path.is_dir():
+        files = sorted(path for path in model.path.rglob("*") if path.is_file())
+    else:
+        files = [model.path]
     marks = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
     return _hash_of(model.path, marks)
 
@@ -225,8 +244,8 @@ def from_thread(loop: asyncio.AbstractEventLoop, work: Callable[..., Coroutine[A
 
 
 def _vectors(body: bytes) -> Vectors:
-    rows = msgspec.json.decode(body)["data"]
-    whole = b"".join(base64.b64decode(row["embedding"]) for row in rows)
+    rows = _ANSWERED.decode(body).data
+    whole = b"".join([row.embedding for row in rows])
     return np.frombuffer(whole, "<f4").reshape(len(rows), -1).astype(np.float32, copy=False)
 
 

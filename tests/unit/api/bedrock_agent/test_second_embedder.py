@@ -13,7 +13,7 @@ from rocamadre.catalog.operations import find_model
 from rocamadre.core.errors import Conflict
 from rocamadre.engines.embed.static import StaticModel
 from rocamadre.knowledge import embedding
-from rocamadre.knowledge.embedding import check_embedder, second_embedder, second_of, store_facts
+from rocamadre.knowledge.embedding import check_embedder, embedder_hash, second_embedder, second_of, store_facts
 from rocamadre.knowledge.search import state
 from rocamadre.knowledge.tables import select_base
 from rocamadre.testing.knowledge import KnowledgeBench
@@ -95,3 +95,14 @@ def test_a_second_embedder_that_changed_is_refused(bench):
     gone = replace(base, facts={"second_embedder": {"id": "rocamadre.gone-v1:0", "hash": "0" * 64}})
     with pytest.raises(Conflict, match="is not here any more"):
         check_embedder(bench.server.platform, gone)
+
+
+def test_a_new_card_beside_a_table_of_vectors_is_not_another_model(bench, tmp_path):
+    model = find_model(bench.server.platform, SECOND)
+    for name in ("static.safetensors", "tokenizer.json"):
+        (tmp_path / name).write_bytes(b"as it was")
+    before = embedder_hash(replace(model, path=tmp_path))
+    (tmp_path / "card.md").write_text("It has limits.")
+    assert embedder_hash(replace(model, path=tmp_path)) == before
+    (tmp_path / "static.safetensors").write_bytes(b"other rows")
+    assert embedder_hash(replace(model, path=tmp_path)) != before
