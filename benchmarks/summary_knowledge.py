@@ -30,7 +30,7 @@ def retrieval(figures: dict[str, Any]) -> Rows:
             "",
         )
         for name, found in figures["sets"].items()
-        for stage, lost in found["without_against_with"].items()
+        for stage, lost in found.get("without_against_with", {}).items()
         if lost["mean"] or lost["high"]
     ]
     means = figures["mean_ndcg@10"]
@@ -56,9 +56,8 @@ def retrieval(figures: dict[str, Any]) -> Rows:
 
 
 def _with(found: dict[str, Any], k: int) -> str:
-    recall = found[f"recall@{k}"]
-    others = ", ".join(f"{way} {value:.3f}" for way, value in recall.items() if way != "default")
-    return f"{recall['default']:.3f} ({others})"
+    (_, default), *others = found[f"recall@{k}"].items()
+    return f"{default:.3f} ({', '.join(f'{way} {value:.3f}' for way, value in others)})"
 
 
 def answers(figures: dict[str, Any]) -> Rows:
@@ -230,8 +229,8 @@ def _counts(sets: dict[str, Any]) -> str:
 
 
 def _language_table(languages: dict[str, Any]) -> list[str]:
-    ways = ("default", "without translated words", "without second vectors")
-    heads = [f"recall@{k}{way.removeprefix('default') and f', {way}'}" for k in (1, 5) for way in ways]
+    ways = list(next(iter(next(iter(languages.values())).values()))["recall@1"])
+    heads = [f"recall@{k}" if way == ways[0] else f"recall@{k}, {way}" for k in (1, 5) for way in ways]
     lines = [f"| question and chunks | questions | {' | '.join(heads)} |", f"| --- | --- |{' --- |' * len(heads)}"]
     for place, pairs in languages.items():
         for pair, found in pairs.items():
