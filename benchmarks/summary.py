@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmarks import summary_guardrails, summary_knowledge
+from benchmarks import summary_embedders, summary_guardrails, summary_knowledge
 from benchmarks.harness import RESULTS, ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -345,6 +345,7 @@ def _guardrails_streaming(figures: dict[str, Any]) -> list[tuple[str, str, str]]
 TABLES: dict[str, dict[str, summary_knowledge.Table]] = {
     "customization.md": {"tasks": _tasks_table, "methods": _methods_table, "preflight": _preflight_table},
     **summary_knowledge.TABLES,
+    **summary_embedders.TABLES,
     "guardrails-measured.md": {"guardrails": summary_guardrails.measured_tables},
 }
 """Tables of pages of docs/, between `<!-- NAME: begin -->` and `<!-- NAME: end -->`."""
@@ -371,6 +372,7 @@ SECTIONS = {
     "tools": _tools,
     "batch": _batch,
     "s3": _s3,
+    **summary_embedders.SECTIONS,
     **summary_knowledge.SECTIONS,
     "guardrails": summary_guardrails.guardrails,
     "guardrails_streaming": _guardrails_streaming,
