@@ -238,3 +238,26 @@ def test_the_weights_are_what_the_program_reads():
         assert len(model.sums) == len(model.scores), name
         assert list(model.sums) == sorted(model.sums), name
         assert model.trees.leaves.shape == (len(model.trees.features), 2 ** model.trees.features.shape[1]), name
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Can I keep a book for two weeks?", "Yes."),
+        ("Do children need a card?", "No, they do not."),
+        ("¿Puedo quedarme un libro dos semanas?", "Sí."),
+        ("Posso ficar com um livro por duas semanas?", "Sim, até três."),
+    ],
+)
+def test_yes_and_no_answer_what_asks_for_them(question, answer):
+    source = "The library opens at nine. Books may be kept for three weeks. Children need a card signed by a parent."
+    assert judge(answer, source, question).relevance >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [("When does it open?", "Yes."), ("¿En qué año abrió?", "No."), ("Do children need a card?", "I do not know.")],
+)
+def test_yes_and_no_answer_nothing_else(question, answer):
+    source = "The library opens at nine. Books may be kept for three weeks. Children need a card signed by a parent."
+    assert judge(answer, source, question).relevance < 0.5

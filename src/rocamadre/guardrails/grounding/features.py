@@ -10,12 +10,13 @@ from itertools import pairwise
 from rocamadre.guardrails.grounding.claims import Claim, Word, entities, nearest
 from rocamadre.guardrails.grounding.source import is_entity
 from rocamadre.guardrails.grounding.tokens import CONTENT, NAME, NEGATOR, NUMBER, SMALL_WORD, Tokens, opposite_stems
-from rocamadre.guardrails.grounding.vocabulary import ASKS
+from rocamadre.guardrails.grounding.vocabulary import ASKS, INTERROGATIVES, YES_OR_NO
 
 NEAR = 10
 """Tokens between two words that belong together."""
 _FAR = 30
 _MOST_RIVALS = 20
+_OPENING = 3
 
 GROUNDING = (
     *("found", "found_sentence", "found_window", "new_found", "new_sentence", "new_window"),
@@ -293,6 +294,14 @@ def wants(question: Tokens | None) -> tuple[bool, bool]:
     plain = f" {' '.join(question.words[:40])} "
     number, name = (any(f" {each} " in plain for each in ASKS[kind]) for kind in ("number", "name"))
     return number, name
+
+
+def answers_yes_or_no(answer: Tokens, question: Tokens) -> bool:
+    """Whether a question can be answered by yes or no, and the answer begins so."""
+    if not answer.words or not question.words:
+        return False
+    asks = any(word in INTERROGATIVES for word in question.words[:_OPENING])
+    return not asks and answer.words[0] in YES_OR_NO
 
 
 def distances(claim: Claim) -> tuple[float, float]:

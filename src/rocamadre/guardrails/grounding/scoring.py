@@ -10,10 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from rocamadre.guardrails.grounding.claims import claims_of
-from rocamadre.guardrails.grounding.features import grounding_features, relevance_features, wants
+from rocamadre.guardrails.grounding.features import answers_yes_or_no, grounding_features, relevance_features, wants
 from rocamadre.guardrails.grounding.model import Model, models
 from rocamadre.guardrails.grounding.source import index
 from rocamadre.guardrails.grounding.tokens import guess_language, tokenise
+
+PLAIN_ANSWER = 0.95
+"""Relevance of yes and no where they are asked for: they share no word with the question, and answer it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,17 @@ class Scores:
 
 
 class Rows(NamedTuple):
-    """The numbers of each sentence of an answer; none for an answer that says nothing."""
+    """The numbers of each sentence of an answer; none for an answer that says nothing.
+
+    Attributes:
+        grounding: For the model of that name.
+        relevance: For that one.
+        says_yes_or_no: Whether the question asks for yes or no, and the answer begins so.
+    """
 
     grounding: list[list[float]]
     relevance: list[list[float]]
+    says_yes_or_no: bool = False
 
 
 def rows(answer: str, source: str, question: str, *, grounding: bool = True, relevance: bool = True) -> Rows:
@@ -47,6 +57,7 @@ def rows(answer: str, source: str, question: str, *, grounding: bool = True, rel
     return Rows(
         [grounding_features(claim, wanted) for claim in claims] if grounding else [],
         [relevance_features(claim, wanted) for claim in claims] if relevance else [],
+        asked is not None and answers_yes_or_no(tokens, asked),
     )
 
 
@@ -76,10 +87,10 @@ def judge(answer: str, source: str, question: str = "", *, grounding: bool = Tru
     """
     relevance = relevance and bool(question.strip())
     found = rows(answer, source, question, grounding=grounding, relevance=relevance)
-    return Scores(
-        _score("grounding", found.grounding, 1.0) if grounding else None,
-        _score("relevance", found.relevance, 0.0) if relevance else None,
-    )
+    relevant = _score("relevance", found.relevance, 0.0) if relevance else None
+    if relevant is not None and found.says_yes_or_no:
+        relevant = max(relevant, PLAIN_ANSWER)
+    return Scores(_score("grounding", found.grounding, 1.0) if grounding else None, relevant)
 
 
 def _score(name: str, found: Sequence[Sequence[float]], nothing: float) -> float:

@@ -161,6 +161,16 @@ ASKS: dict[str, tuple[str, ...]] = {
 }
 """Beginnings of questions, without accents, by what answers them."""
 
+YES_OR_NO = frozenset("yes no yeah yep nope si sim nao".split())
+"""Words that alone answer a question, without accents; of all languages, as one word does not tell its own."""
+INTERROGATIVES = frozenset(
+    (
+        "what which who whom whose when where why how que quien quienes cual cuales cuando donde adonde como cuanto "
+        "cuanta cuantos cuantas quem qual quais quando onde aonde quanto quanta quantos quantas porque"
+    ).split()
+)
+"""Words with which other questions begin, after at most a preposition or an article, without accents."""
+
 
 def opposites(language: str) -> dict[str, frozenset[str]]:
     """Words and their opposites in a language, both ways, without accents."""

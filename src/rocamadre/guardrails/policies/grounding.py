@@ -56,7 +56,9 @@ class GroundingChecker:
             ("answer to be checked for grounding", text.raw, MOST_ANSWER),
         ):
             if len(found) > most:
-                raise InvalidRequest(f"the {what} has {len(found)} characters; {most} are allowed: shorten it")
+                raise InvalidRequest(
+                    f"the {what} has {len(found)} characters; {most} are allowed, as on AWS: shorten it"
+                )
         asked = {kind: kind in self._filters and wanted[kind] for kind in KINDS}
         scores = judge(text.raw, grounding, query, grounding=asked["GROUNDING"], relevance=asked["RELEVANCE"])
         found_scores = {"GROUNDING": scores.grounding, "RELEVANCE": scores.relevance}
