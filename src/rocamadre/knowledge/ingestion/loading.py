@@ -28,6 +28,8 @@ EmbedTexts: TypeAlias = Callable[[list[str]], Awaitable[Vectors]]
 _CHECK_S = 0.5
 _TELL_EVERY = 4
 _TOGETHER_S = 0.02
+_BUSY = 0.6
+"""Share of a core that this process takes where another that prepares documents would not help it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Limits:
     """How much is under way at a time.
 
     Attributes:
-        threads: Documents that are prepared at a time.
+        threads: Documents that are prepared at a time, at most: one is taken up after the other, and another beside it
+            only where this process is left idle.
         chunks: Between being cut and being written; a single document may have more.
         window: Texts that are sorted by length together.
         request: Texts that the embedder gets at a time.
@@ -114,15 +117,31 @@ class _Loading:
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def run(self) -> None:
-        self.feeding = self.limits.threads
         async with asyncio.TaskGroup() as group:
-            watch = group.create_task(self._watch())
             async with asyncio.TaskGroup() as work:
-                for _ in range(self.limits.threads):
-                    work.create_task(self._feed())
+                self._begin_feeding(work)
                 work.create_task(self._embed())
                 work.create_task(self._write())
-            watch.cancel()
+                beside = [group.create_task(self._watch()), group.create_task(self._reinforce(work))]
+            for each in beside:
+                each.cancel()
+
+    def _begin_feeding(self, work: asyncio.TaskGroup) -> None:
+        self.feeding += 1
+        work.create_task(self._feed())
+
+    async def _reinforce(self, work: asyncio.TaskGroup) -> None:
+        """Prepare more documents at a time while nothing waits to be embedded and this process has little to do."""
+        for _ in range(1, self.limits.threads):
+            while True:
+                began, busy = time.monotonic(), time.process_time()
+                await asyncio.sleep(_CHECK_S)
+                if self.feeding == 0 or self.stopped:
+                    return
+                share = (time.process_time() - busy) / (time.monotonic() - began)
+                if not self.texts and share < _BUSY:
+                    break
+            self._begin_feeding(work)
 
     async def _watch(self) -> None:
         for look in count(1):

@@ -83,10 +83,12 @@ class Prepared:
     def finished(self) -> Replacement:
         """With all vectors."""
         assert self.replacement is not None
-        chunks = list(self.replacement.chunks)
+        chunks = self.replacement.chunks
         for place, vector in self.vectors.items():
-            chunks[place] = replace(chunks[place], embedding=vector)
-        return replace(self.replacement, chunks=chunks)
+            # Nobody else has seen them yet; copies would cost as much as a good part of writing them.
+            object.__setattr__(chunks[place], "embedding", vector)
+        self.vectors = {}
+        return self.replacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +241,9 @@ class Preparer:
             base[EMBEDDED] = list(attributes.embedded)
         chunks = []
         for place, (piece, language, terms, names) in enumerate(cuts):
-            metadata = {**base, **piece.metadata, **(more[place] if more else {}), **names}
+            metadata = base
+            if piece.metadata or more or names or piece.page is not None:
+                metadata = {**base, **piece.metadata, **(more[place] if more else {}), **names}
             if piece.page is not None:
                 metadata[PAGE_NUMBER] = piece.page
             chunks.append(

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from rocamadre.datasets.languages import OTHER, POINTS, decided_language, detect_language
-from rocamadre.knowledge.languages.analysis import terms_of, words_of
+from rocamadre.knowledge.languages.analysis import term_of, terms_of, words_of
 
 LONGEST = 64
 """Characters of a piece that is remembered; all others have number 0."""
@@ -43,7 +43,8 @@ class _Table:
         with self._lock:
             for piece in set(pieces).difference(self.numbers):
                 words = [piece.lower()] if piece.isalpha() and piece.isascii() else words_of(piece)
-                kind = len(words), tuple(each for word in words if word in POINTS for each in POINTS[word])
+                points = [POINTS[word] for word in words if word in POINTS]
+                kind = len(words), tuple(each for one in points for each in one) if points else ()
                 number = self._kind_numbers.get(kind)
                 if number is None:
                     number = min(len(self.meaning), _ODD)
@@ -54,29 +55,20 @@ class _Table:
                 self.pieces.append(piece)
                 self.numbers[piece] = len(self.pieces) - 1
 
-    def known(self, column: list[Any], taking: _Taking, found: Callable[[str], Any]) -> tuple[Any, ...]:
-        """What a column has of some pieces; what it lacks is found out. Number 0 has nothing ever."""
-        lacking = len(self.pieces) - len(column)
-        if lacking > 0:
+    def known(self, column: list[Any], words: Words, found: Callable[[str], Any]) -> tuple[Any, ...]:
+        """What a column has of some words; what it lacks is found out. Number 0 has nothing ever."""
+        if len(column) < len(self.pieces):
             with self._lock:
                 column += [None] * (len(self.pieces) - len(column))
-        got = taking(column)
+        got = words.taking(column)
         if None not in got:
             return got
-        for number in set(taking(_SAME)) - {0}:
-            if column[number] is None:
+        for number in words.numbers:
+            if column[number] is None and number:
                 column[number] = found(self.pieces[number])
-        return taking(column)
+        return words.taking(column)
 
 
-class _Same:
-    """Every number at its own place."""
-
-    def __getitem__(self, number: int) -> int:
-        return number
-
-
-_SAME = _Same()
 _table = _Table()
 
 
@@ -85,24 +77,26 @@ class Words:
 
     Attributes:
         pieces: The pieces.
+        numbers: Theirs.
+        taking: Takes what is theirs out of something that has it by number.
     """
 
-    __slots__ = ("_numbers", "_table", "_taking", "pieces")
+    __slots__ = ("_table", "numbers", "pieces", "taking")
 
     def __init__(self, table: _Table, pieces: list[str], numbers: tuple[int, ...]) -> None:
         self._table = table
-        self._numbers = numbers
-        self._taking = _taker(numbers)
+        self.numbers = numbers
+        self.taking = _taker(numbers)
         self.pieces = pieces
 
     def part(self, start: int, end: int) -> Words:
         """Some of them."""
-        return Words(self._table, self.pieces[start:end], self._numbers[start:end])
+        return Words(self._table, self.pieces[start:end], self.numbers[start:end])
 
     def language(self, text: str) -> str:
         """As `detect_language` says of the text that they are."""
         table = self._table
-        kinds = bytes(self._taking(table.kinds))
+        kinds = bytes(self.taking(table.kinds))
         if _ODD in kinds:
             return detect_language(text, words_of(text))
         words, said = 0, []
@@ -120,8 +114,8 @@ class Words:
         """As `analyse`, separated by spaces."""
         table = self._table
         column = table.terms.setdefault(language, [])
-        found = table.known(column, self._taking, lambda piece: " ".join(terms_of(words_of(piece), language)))
-        if 0 in self._numbers:
+        found = table.known(column, self, lambda piece: _terms(piece, language))
+        if 0 in self.numbers:
             return " ".join(terms_of([word for piece in self.pieces for word in words_of(piece)], language))
         return " ".join(filter(None, found))
 
@@ -131,8 +125,8 @@ class Words:
         column = table.costs.get(count)
         if column is None:
             column = table.costs[count] = []
-        found = table.known(column, self._taking, count)
-        return tuple(cost or 0 for cost in found) if 0 in self._numbers else found
+        found = table.known(column, self, count)
+        return tuple(cost or 0 for cost in found) if 0 in self.numbers else found
 
 
 def split(text: str) -> Words:
@@ -157,6 +151,10 @@ def split(text: str) -> Words:
         return Words(table, pieces, taking(numbers))
     except KeyError:
         return Words(table, pieces, tuple(numbers.get(piece, 0) for piece in pieces))
+
+
+def _terms(piece: str, language: str) -> str:
+    return " ".join(filter(None, [term_of(word, language) for word in words_of(piece)]))
 
 
 def _taker(keys: Sequence[Any]) -> _Taking:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +27,11 @@ def checked(items: Sequence[Replacement], dimensions: int) -> list[Replacement]:
         where = f"document {item.document[:200]!r}"
         if not item.document or not encodable("".join((item.document, item.data_source, item.content_hash, item.text))):
             raise InvalidRequest(f"{where}: its id, data source, hash and text must be UTF-8, and its id not empty")
+        metadata: Mapping[str, Any] | None = None
         for chunk in item.chunks:
-            _check(chunk, item.document, dimensions)
+            # Chunks of a document mostly have one and the same.
+            _check(chunk, item.document, dimensions, _strings(chunk) if chunk.metadata is not metadata else [])
+            metadata = chunk.metadata
             if chunk.id in seen:
                 raise _refused(chunk, "another chunk has its id; ids are unique")
             seen.add(chunk.id)
@@ -39,15 +43,14 @@ def _refused(chunk: Chunk, why: str) -> InvalidRequest:
     return InvalidRequest(f"document {chunk.document[:200]!r}, chunk {chunk.id[:100]!r}: {why}")
 
 
-def _check(chunk: Chunk, document: str, dimensions: int) -> None:
+def _check(chunk: Chunk, document: str, dimensions: int, more: list[str]) -> None:
     if not chunk.id:
         raise _refused(chunk, "its id is empty")
     if chunk.document != document:
         raise _refused(chunk, f"it is given as one of document {document[:200]!r}")
     if not 0 <= chunk.start <= chunk.end < 2**62:
         raise _refused(chunk, f"its span {chunk.start} to {chunk.end} is none")
-    strings = [chunk.id, chunk.text, chunk.terms, chunk.language, chunk.parent, *chunk.headings]
-    strings += _strings(chunk)
+    strings = [chunk.id, chunk.text, chunk.terms, chunk.language, chunk.parent, *chunk.headings, *more]
     if not encodable("".join(strings)):
         raise _refused(chunk, "its text or metadata hold half a character (a lone surrogate)")
     vector = chunk.embedding

@@ -50,6 +50,8 @@ def _same(one: Any, other: Any) -> bool:
 
 def encoded(value: Any) -> str:
     """A value as JSON; what JSON lacks raises ValueError or TypeError."""
+    if value in ([], {}):  # Most chunks have no metadata of their own, and many no headings.
+        return "[]" if isinstance(value, list) else "{}"
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 

@@ -11,8 +11,9 @@ BM25, but knows neither weights of terms nor other settings, and a filter comes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, count
+from operator import itemgetter
 from typing import NamedTuple
 
 import apsw
@@ -41,15 +42,21 @@ class Terms:
         self.generation = generation
         self._numbers: dict[str, int] = {}
 
-    def __getitem__(self, term: str) -> int:
-        return self._numbers[term]
-
     def clear(self) -> None:
         """Forget all."""
         self._numbers.clear()
 
-    def learn(self, connection: Connection, terms: Iterable[str]) -> None:
-        """Know the numbers of terms; new ones get one."""
+    def of(self, connection: Connection, terms: Sequence[str]) -> tuple[int, ...]:
+        """The numbers of at least two terms, in order; new ones get one."""
+        taking = itemgetter(*terms)
+        try:
+            found: tuple[int, ...] = taking(self._numbers)
+        except KeyError:
+            self._learn(connection, terms)
+            found = taking(self._numbers)
+        return found
+
+    def _learn(self, connection: Connection, terms: Sequence[str]) -> None:
         if len(self._numbers) > _MOST_TERMS:
             self._numbers.clear()
         unknown = set(terms).difference(self._numbers)
@@ -68,8 +75,7 @@ def write(connection: Connection, terms: Terms, added: Sequence[tuple[int, Seque
     all_terms = list(chain.from_iterable(each for _, each in added))
     if not all_terms:
         return
-    terms.learn(connection, all_terms)
-    places = np.fromiter(map(terms.__getitem__, all_terms), np.int64, len(all_terms))
+    places = np.array(terms.of(connection, [*all_terms, all_terms[0]])[:-1], np.int64)
     owners = np.repeat(np.arange(len(added)), [len(each) for _, each in added])
     held, counts = np.unique(places * len(added) + owners, return_counts=True)
     slots = np.array([slot for slot, _ in added], np.uint32)[held % len(added)]

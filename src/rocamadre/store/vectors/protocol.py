@@ -230,9 +230,8 @@ def chunk_id(data_source: str, document: str, start: int, end: int, text: str) -
     >>> chunk_id("ds", "s3://b/a.txt", 0, 5, "Hello")
     '7c70fad40c595822d89c4354681a05bf'
     """
-    digest = hashlib.blake2b(digest_size=16)
+    parts = []
     for part in (data_source, document, str(start), str(end), text):
         encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(8, "little"))
-        digest.update(encoded)
-    return digest.hexdigest()
+        parts += [len(encoded).to_bytes(8, "little"), encoded]
+    return hashlib.blake2b(b"".join(parts), digest_size=16).hexdigest()

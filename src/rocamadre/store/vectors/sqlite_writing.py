@@ -132,7 +132,7 @@ class Writing:
             owned.append((-1 - number, common))
             for position, chunk in enumerate(item.chunks):
                 slot = self._new_slot(chunk)
-                own = {key: value for key, value in chunk.metadata.items() if key not in common}
+                own = {} if len(chunk.metadata) == len(common) else _own(chunk, common)
                 if slot >= 0:
                     searched.append((slot, number, chunk))
                     owned.append((slot, own))
@@ -256,6 +256,11 @@ class Writing:
                 (apsw.carray(columns.slots(positions)),),
             )
             yield np.frombuffer(b"".join(row[0] for row in rows), np.float32).reshape(-1, self._dimensions)
+
+
+def _own(chunk: Chunk, common: Mapping[str, Any]) -> dict[str, Any]:
+    """A chunk's metadata that its document's others do not share."""
+    return {key: value for key, value in chunk.metadata.items() if key not in common}
 
 
 def _row(slot: int, number: int, position: int, chunk: Chunk, own: Mapping[str, Any]) -> tuple[Any, ...]:

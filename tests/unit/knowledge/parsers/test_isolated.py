@@ -11,10 +11,13 @@ import threading
 import time
 from dataclasses import replace
 
+import msgspec
 import psutil
 import pytest
 
 from rocamadre.documents.types import Limits
+from rocamadre.knowledge.ingestion.cutting import CutSettings, Cutter, unpacked
+from rocamadre.knowledge.ingestion.jobs import READING
 from rocamadre.knowledge.parsers import isolated, ocr
 from rocamadre.knowledge.parsers.isolated import KNOWLEDGE_LIMITS, ParserPool
 from rocamadre.knowledge.parsers.ocr import OcrLimits
@@ -214,6 +217,92 @@ def test_children_end_when_their_parent_is_killed(misbehaving):
     assert not psutil.pid_exists(pid)
 
 
+# -- one child, many documents ahead --------------------------------------------------------------------------------
+
+
+def streamed(pool, documents):
+    """What became of each."""
+    found = {}
+    with pool.stream() as stream:
+        for tag, data in documents.items():
+            found |= {each.tag: each for each in stream.put(tag, data, "a.txt")}
+        found |= {each.tag: each for each in stream.rest()}
+    assert found.keys() == documents.keys()
+    return found
+
+
+def test_whatever_breaks_a_child_those_behind_it_are_read(misbehaving):
+    hostile = {3: b"kill 11", 4: b"exit", 9: b"sleep", 15: b"", 20: b"fill", 21: b"spin", 30: b"garbage", 39: b"kill 9"}
+    documents = {number: hostile.get(number, b"text %d" % number) for number in range(40)}
+    with ParserPool(FEW, workers=1) as pool:
+        found = streamed(pool, documents)
+        assert len(pool._idle) <= 2
+        assert pool.parse(b"good", "a.txt").text == "good"
+    for number, outcome in found.items():
+        if number in hostile:
+            assert outcome.parsed is None
+            assert outcome.failure.reason in ("crash", "timeout", "memory", "empty")
+        else:
+            assert outcome.failure is None
+            assert outcome.parsed.text == f"text {number}"
+    assert [found[number].failure.reason for number in (9, 15, 20, 21)] == ["timeout", "empty", "memory", "timeout"]
+
+
+def test_large_and_small_documents_take_turns(misbehaving):
+    documents = {number: b"word " * (60_000 if number % 3 == 0 else 3) for number in range(12)}
+    with ParserPool(workers=1) as pool:
+        found = streamed(pool, documents)
+    assert [len(found[number].parsed.text) for number in range(4)] == [300_000, 15, 15, 300_000]
+
+
+def test_a_stream_replaces_a_child_that_held_much_or_died(misbehaving):
+    with ParserPool(workers=1) as pool, pool.stream() as stream:
+        [first] = [*stream.put(0, b"look", "a.txt"), *stream.rest()]
+        [_] = [*stream.put(1, b"fill a bit", "a.txt"), *stream.rest()]
+        [second] = [*stream.put(2, b"look", "a.txt"), *stream.rest()]
+        pids = [each.parsed.text.split()[0] for each in (first, second)]
+        assert pids[0] != pids[1]
+        os.kill(int(pids[1]), signal.SIGKILL)
+        [third] = [*stream.put(3, b"look", "a.txt"), *stream.rest()]
+        assert third.parsed.text.split()[0] != pids[1]
+
+
+def test_a_stream_that_is_left_ends_its_child(misbehaving):
+    with ParserPool(workers=1) as pool:
+        with pool.stream() as stream:
+            [looked_at] = [*stream.put(0, b"look", "a.txt"), *stream.rest()]
+            assert list(stream.put(1, b"sleep", "a.txt")) == []
+        assert not psutil.pid_exists(int(looked_at.parsed.text.split()[0]))
+
+
+def test_children_that_cut_give_what_is_cut_here():
+    settings = CutSettings({"chunkingStrategy": "RECURSIVE", "recursiveChunkingConfiguration": {"maxTokens": 20}})
+    program = (READING, msgspec.json.encode(settings).decode())
+    texts = {
+        number: f"Tide {number}\n\nThe tide came in at {number}.30.\n\n" + f"La marea subió despacio {number}. " * 9
+        for number in range(30)
+    }
+    with ParserPool(workers=1, program=program) as pool, Cutter(settings) as cutter:
+        found = streamed(pool, {number: text.encode() for number, text in texts.items()})
+        for outcome in found.values():
+            cuts = unpacked(outcome.parsed.text, outcome.more)
+            assert cuts == cutter.cut(pool.parse(texts[outcome.tag].encode(), "a.txt"))
+            assert all(cut.piece.text == outcome.parsed.text[cut.piece.start : cut.piece.end] for cut in cuts)
+        huge = streamed(pool, {0: b"word " * 300_000})[0]
+        assert huge.more == b""
+        assert len(huge.parsed.text) == 1_500_000
+
+
+@pytest.mark.parametrize("piece", [(0, 6, None), (3, 3, None), (4, 2, None), (-1, 2, None), (0, 2, 0), (0, 2, 7)])
+def test_pieces_that_are_not_there_are_refused(piece):
+    start, end, parent = piece
+    told = msgspec.msgpack.encode([(start, end, (), None, parent, True, {}, "en", "", {})])
+    with pytest.raises(ValueError, match="a piece from"):
+        unpacked("words", told)
+    with pytest.raises(ValueError, match="array"):
+        unpacked("words", b"nothing")
+
+
 def test_files_and_what_is_none(tmp_path):
     file = tmp_path / "a.md"
     file.write_text("# Hi\n\nthere")
@@ -270,6 +359,17 @@ def test_scans_are_read_page_by_page(fake_tesseract):
         assert found.text == "words of stdin stdout -l eng+por\n\nwords of stdin stdout -l eng+por"
         assert [page.number for page in found.pages] == [1, 2]
         assert pool.parse(b"plain", "a.txt").text == "plain"
+
+
+def test_scans_of_a_stream_are_read_beside_it(fake_tesseract):
+    documents = {"a": b"first", "scan": SCAN, "b": b"second"}
+    with ParserPool(workers=1) as pool, pool.stream() as stream:
+        found = {}
+        for tag, data in documents.items():
+            found |= {each.tag: each for each in stream.put(tag, data, "a.pdf" if tag == "scan" else "a.txt")}
+        found |= {each.tag: each for each in stream.rest()}
+    assert found["scan"].parsed.text.startswith("words of stdin")
+    assert (found["a"].parsed.text, found["b"].parsed.text) == ("first", "second")
 
 
 def test_ocr_that_fails_or_takes_too_long(fake_tesseract):
