@@ -184,8 +184,7 @@ def main() -> None:
     target = given.work / TARGET.name if given.smoke else TARGET
     target.parent.mkdir(exist_ok=True)
     if not given.smoke:
-        for name in ("vectors.npz", "topic_vectors.npz"):
-            coarsened(given.work / name, target.parent / name)
+        coarsened(given.work / "vectors.npz", target.parent / "vectors.npz")
     arrays = arrays_of(np.load(given.work / "linear-all.npz"), made.hashes)
     temporary = target.with_suffix(".part.npz")
     np.savez_compressed(temporary, **arrays, anchors=np.zeros((len(LABELS), 3), np.float32))

@@ -1,6 +1,5 @@
-"""Everything in order: `python models/guardrail-content/recipe/run.py DATA WORK EMBEDDER_WORK [--smoke]`.
+"""Everything in order: `python models/guardrail-content/recipe/run.py DATA WORK [--smoke]`.
 
-EMBEDDER_WORK is the folder where `models/roca-embed/recipe/run.py … --only-teacher` has left its sentences and vectors.
 With --smoke a fraction of the texts and a few steps, in WORK alone, to see that the commands still fit together.
 """
 
@@ -18,17 +17,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("embedder", type=Path)
     parser.add_argument("--smoke", action="store_true")
     given = parser.parse_args()
     small = ["--smoke"] if given.smoke else []
     data, work = str(given.data), str(given.work)
-    steps = [["teacher.py", work, str(given.embedder)]]
-    steps += [[each, data, work, *small] for each in ("vectors.py", "reader_vectors.py")]
+    steps = [["reader_vectors.py", data, work, *small]]
     steps += [["fit.py", data, work, "--fold", str(fold), *small] for fold in range(FOLDS)]
     steps += [["fit.py", data, work, "--all", *small], ["publish.py", data, work, *small]]
-    if not given.smoke:
-        steps.append(["fit_topics.py", data])
     for step in steps:
         print("$", *step, flush=True)
         subprocess.run([sys.executable, str(Path(__file__).with_name(step[0])), *step[1:]], check=True)

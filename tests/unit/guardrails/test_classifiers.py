@@ -221,7 +221,7 @@ def denied(text, *topics, source=Source.INPUT):
     [
         "Which shares should I buy this year?",
         "¿Qué acciones debería comprar este año?",
-        "Em que ações devo investir este ano?",
+        "Devo vender os meus títulos e comprar ouro?",
     ],
 )
 def test_a_topic_is_found_in_three_languages(text):

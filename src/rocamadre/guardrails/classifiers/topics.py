@@ -1,157 +1,133 @@
 """Whether a text is about a topic that somebody described in a few words, in any of three languages.
 
-Each stretch of the text is compared with the topic's name and definition and with each example, in two ways: the cosine
-of summed word vectors, and how much of either finds a like word in the other (as in Khattab & Zaharia, SIGIR 2020, with
-static vectors). A logistic function of the two, fitted on topics that are not the customer's, gives a probability.
+Each stretch of the text is compared with the topic's name, its definition and its examples by the cosine of their
+vectors. How near is near depends on the stretch and on the topic: some sentences are near to everything. So two
+cohorts take part, as in the verification of speakers (Auckenthaler et al., Digital Signal Processing 2000): subjects
+that people talk about, and ordinary questions and sentences. A logistic function, fitted on topics that are not the
+customer's, gives a probability.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from rocamadre.guardrails.classifiers.features import Words, fingerprints, words_of
-from rocamadre.guardrails.classifiers.vectors import Floats, topic_vectors
-from rocamadre.guardrails.classifiers.windows import windows
-from rocamadre.guardrails.folding import fold
+from rocamadre.guardrails.classifiers.stretches import Floats, Space, Stretches, space
 
-CLOSE_LOOKS = 6
-"""Windows of a text that are compared word by word, for each topic: those whose sums are nearest."""
-BLOCK_CHARACTERS = 100_000
-_UNKNOWN_WEIGHT = 4.0
-"""Weight of a word without a vector; that of others is their vector's squared length, 0.3 for "or", 10 for "shares"."""
-_EMPHASIS = 3.0
+NEAREST_TEXTS = 60
+NEAREST_SUBJECTS = 30
+FEWEST_PIECES = 3
+"""A stretch with fewer is said too little in to be about anything, unless it is all there is."""
+ENOUGH_PIECES = 20
+"""From here on a longer stretch is not surer."""
+OF_PAIR = ("definition", "name", "middle", "nearest example", "mean of examples", "nearest")
+OF_STRETCH = ("nearest subject", "nearest five", "nearest thirty", "spread of thirty", "length")
+OF_TOPIC = ("near to ordinary texts", "spread of these")
+_WEIGHTS = Path(__file__).with_name("weights") / "topics.npz"
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """Words as vectors.
+@dataclass(frozen=True)
+class Comparison:
+    """What the comparison was fitted to.
 
     Attributes:
-        names: A number for each word, equal for equal words.
-        units: Their vectors at length 1, or zeros.
-        weights: How much each word tells.
-        total: The sum of the vectors at length 1.
+        texts: Ordinary texts, (texts, dimensions).
+        subjects: Middles of what people talk about, (subjects, dimensions).
+        bare: Coefficients for a topic without examples: of OF_PAIR, OF_STRETCH, OF_TOPIC, and the constant.
+        told: The same for one with examples.
     """
 
-    names: npt.NDArray[np.uint32]
-    units: Floats
-    weights: Floats
-    total: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """Coefficients of the logistic function: of the cosine, of the two coverages, and the constant."""
-
-    cosine: float
-    covered: float
-    covering: float
-    constant: float
-
-
-_HOW_ONE_DEFINES = re.compile(
-    r"\b(?:recommend\w*|advice|advising|suggestions?|questions?|requests?|information|opinions?|discussions?|statements?|any|"
-    r"anything|about|related|regarding|concerning|providing|giving|including|ways?|topics?|matters?|others?|content|"
-    r"recomenda\w*|consejos?|conselhos?|aconsej\w*|aconselh\w*|preguntas?|perguntas?|peticiones|pedidos?|informaci\w+|"
-    r"informaç\w+|opinio\w+|opiniõ\w+|cualquier\w*|qualquer|quaisquer|sobre|relacionad\w*|relativ\w*|incluyendo|"
-    r"incluindo|formas?|temas?|asuntos?|assuntos?|cuestion\w*|quest\w+|otr[oa]s?|outr[oa]s?|contenidos?|conteúdos?)\b"
-)
-"""Words in which subjects are described rather than talked about."""
-
-EXAMPLE = Fit(5.1, 2.6, 1.4, -2.35)
-DEFINITION = Fit(6.0, 3.9, 4.0, -1.75)
-
-
-def passage(names: npt.NDArray[np.uint32], vectors: Floats) -> Passage:
-    """A passage of words with these vectors."""
-    lengths = np.linalg.norm(vectors, axis=1)
-    weights = np.where(lengths > 1e-6, lengths**2, _UNKNOWN_WEIGHT).astype(np.float32)
-    units = vectors / np.maximum(lengths, 1e-6)[:, None]
-    total = (vectors * lengths[:, None]).sum(axis=0)
-    return Passage(names, units, weights, total / max(float(np.linalg.norm(total)), 1e-6))
-
-
-def read_passage(text: str) -> Passage | None:
-    """A text as a passage; None if it has no word."""
-    words = words_of(fold(text).text)
-    if not len(words):
-        return None
-    return passage(fingerprints(words)[0], topic_vectors().of(words))
-
-
-def compared(probe: Passage, window: Passage) -> tuple[float, float, float]:
-    """Cosine of the sums; the part of the probe that the window covers, and the reverse."""
-    near = probe.units @ window.units.T
-    near[probe.names[:, None] == window.names[None, :]] = 1.0
-    near = np.clip(near, 0.0, 1.0) ** _EMPHASIS
-    covered = float((near.max(axis=1) * probe.weights).sum() / probe.weights.sum())
-    covering = float((near.max(axis=0) * window.weights).sum() / window.weights.sum())
-    return float(probe.total @ window.total), covered, covering
+    texts: Floats
+    subjects: Floats
+    bare: Floats
+    told: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic, ready to be looked for."""
+    """A topic, ready to be looked for.
 
-    definition: Passage | None
-    examples: tuple[Passage, ...]
+    Attributes:
+        probes: Vectors of name and definition, of the name, of the middle of all, and of each example.
+        itself: The numbers named in OF_TOPIC.
+    """
+
+    probes: Floats
+    itself: Floats
 
     @classmethod
-    def read(cls, name: str, definition: str, examples: Sequence[str]) -> Topic:
-        """A topic from its description."""
-        passages = (read_passage(each) for each in examples)
-        plain = fold(f"{name}. {definition}").text
-        told = read_passage(_HOW_ONE_DEFINES.sub(" ", plain)) or read_passage(plain)
-        return cls(told, tuple(each for each in passages if each is not None))
+    def read(
+        cls,
+        name: str,
+        definition: str,
+        examples: Sequence[str],
+        place: Space | None = None,
+        beside: Comparison | None = None,
+    ) -> Topic:
+        """A topic from its description; in the space and by the comparison that ship, unless others are given."""
+        beside, place = beside or comparison(), place or space()
+        told, named = place.whole(f"{name}. {definition}"), place.whole(name)
+        given = [place.whole(each) for each in examples if each.strip()]
+        middle = np.mean([told, *given], axis=0)
+        middle /= max(float(np.linalg.norm(middle)), 1e-6)
+        near = np.sort(beside.texts @ told)[::-1][:NEAREST_TEXTS]
+        return cls(np.stack([told, named, middle, *given]), np.array([near.mean(), near.std()], np.float32))
 
     @property
-    def probes(self) -> list[tuple[Passage, Fit]]:
-        """What a text is compared with, and how the result is read."""
-        own = [(self.definition, DEFINITION)] if self.definition is not None else []
-        return own + [(each, EXAMPLE) for each in self.examples]
+    def has_examples(self) -> bool:
+        """Whether it was described with examples."""
+        return len(self.probes) > len(("definition", "name", "middle"))
+
+
+def numbers_of_stretches(stretches: Stretches, beside: Comparison) -> Floats:
+    """The numbers named in OF_STRETCH, for each stretch."""
+    near = stretches.vectors @ beside.subjects.T
+    near = np.sort(np.partition(near, -NEAREST_SUBJECTS, axis=1)[:, -NEAREST_SUBJECTS:], axis=1)
+    length = np.log1p(np.minimum(stretches.lengths, ENOUGH_PIECES))
+    numbers = (near[:, -1], near[:, -5:].mean(axis=1), near.mean(axis=1), near.std(axis=1), length)
+    return np.stack(numbers, axis=1).astype(np.float32)
+
+
+def numbers_of_pairs(stretches: Stretches, topic: Topic) -> Floats:
+    """The numbers named in OF_PAIR, for each stretch."""
+    near = stretches.vectors @ topic.probes.T
+    examples = near[:, 3:] if topic.has_examples else near[:, :1]
+    numbers = (near[:, 0], near[:, 1], near[:, 2], examples.max(axis=1), examples.mean(axis=1), near.max(axis=1))
+    return np.stack(numbers, axis=1)
 
 
 def topic_scores(folded: str, topics: Sequence[Topic]) -> list[float]:
     """For each topic the probability, 0 to 1, that some stretch of a folded text is about it."""
-    highest = [0.0] * len(topics)
-    for start in range(0, max(1, len(folded)), BLOCK_CHARACTERS):
-        words = words_of(folded[start : start + BLOCK_CHARACTERS])
-        if len(words):
-            for place, score in enumerate(_block(words, topics)):
-                highest[place] = max(highest[place], score)
-    return highest
+    highest = np.full(len(topics), -np.inf, np.float32)
+    for stretches in space().stretches(folded):
+        np.maximum(highest, _log_odds(_telling(stretches), topics).max(axis=0), out=highest)
+    return [float(each) for each in 1 / (1 + np.exp(-np.clip(highest, -30, 30)))]
 
 
-def _block(words: Words, topics: Sequence[Topic]) -> list[float]:
-    vectors = topic_vectors().of(words)
-    names = fingerprints(words)[0]
-    first, end = windows(words.sentence)
-    told = vectors * np.linalg.norm(vectors, axis=1, keepdims=True)
-    sums = np.concatenate((np.zeros((1, vectors.shape[1])), np.cumsum(told, axis=0, dtype=np.float64)))
-    totals = (sums[end] - sums[first]).astype(np.float32)
-    totals /= np.maximum(np.linalg.norm(totals, axis=1, keepdims=True), 1e-6)
-    made: dict[int, Passage] = {}
-    scores = []
-    for topic in topics:
-        best = 0.0
-        probes = topic.probes
-        if probes:
-            nearest = (totals @ np.stack([probe.total for probe, _ in probes]).T).max(axis=1)
-            for window in np.argsort(-nearest, kind="stable")[:CLOSE_LOOKS]:
-                a, b = int(first[window]), int(end[window])
-                if a not in made:
-                    made[a] = passage(names[a:b], vectors[a:b])
-                best = max(best, *(probability(fit, *compared(probe, made[a])) for probe, fit in probes))
-        scores.append(best)
-    return scores
+def _telling(stretches: Stretches) -> Stretches:
+    kept = stretches.lengths >= min(FEWEST_PIECES, int(stretches.lengths.max()))
+    return Stretches(stretches.vectors[kept], stretches.lengths[kept])
 
 
-def probability(fit: Fit, cosine: float, covered: float, covering: float) -> float:
-    """The logistic function of a comparison."""
-    score = fit.cosine * cosine + fit.covered * covered + fit.covering * covering + fit.constant
-    return float(1 / (1 + np.exp(-score)))
+def _log_odds(stretches: Stretches, topics: Sequence[Topic]) -> Floats:
+    """Of each stretch and topic."""
+    of_stretches = numbers_of_stretches(stretches, comparison())
+    pair, stretch = len(OF_PAIR), len(OF_PAIR) + len(OF_STRETCH)
+    plain = {id(each): of_stretches @ each[pair:stretch] for each in (comparison().bare, comparison().told)}
+    made = np.empty((len(of_stretches), len(topics)), np.float32)
+    for place, topic in enumerate(topics):
+        weights = comparison().told if topic.has_examples else comparison().bare
+        own = numbers_of_pairs(stretches, topic) @ weights[:pair]
+        made[:, place] = own + plain[id(weights)] + (topic.itself @ weights[stretch:-1] + weights[-1])
+    return made
+
+
+@cache
+def comparison() -> Comparison:
+    """What ships, read once."""
+    with np.load(_WEIGHTS, allow_pickle=False) as arrays:
+        return Comparison(**{name: arrays[name].astype(np.float32) for name in Comparison.__dataclass_fields__})

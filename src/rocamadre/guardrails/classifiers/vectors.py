@@ -53,9 +53,3 @@ def _read(name: str) -> WordVectors:
 def word_vectors() -> WordVectors:
     """The vectors that the filters were trained with, read once."""
     return _read("vectors.npz")
-
-
-@cache
-def topic_vectors() -> WordVectors:
-    """The vectors that topics are compared by, read once."""
-    return _read("topic_vectors.npz")
