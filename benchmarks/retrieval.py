@@ -1,13 +1,12 @@
 """How well knowledge bases find, through the public API: judged sets, other languages, and whether reranking helps.
 
-`ROCA_DATA=… python -m benchmarks.retrieval [--home DIR] [--half test|development] [--only quality|languages]`
+`ROCA_DATA=… python -m benchmarks.retrieval [--home DIR] [--half test|development] [--only search|quality|languages]`
 
 A server of its own, a knowledge base per set (a bucket, S3 ingestion without cutting), Retrieve for each question with
 the default settings. The other rows are what one gets without thinking: BM25 computed here, the cosines of the same
 server by MiniLM alone (search type SEMANTIC, which compares all vectors of so few chunks), and both fused in the usual
-ways. Rows of ours without one stage say what that stage adds. Every
-difference is paired by question, with 2,000 bootstrap draws; reranking is tried on some of the questions. Settings were
-chosen on the development half.
+ways. Rows of ours without one stage say what that stage adds. Every difference is paired by question, with 2,000
+bootstrap draws; reranking is tried on some of the questions. Settings were chosen on the development half.
 
 The knowledge bases stay in DIR; a second run embeds nothing again.
 """
@@ -131,46 +130,28 @@ class Platform:
         return self.found(base, text, limit=25, rerankingConfiguration=wanted)
 
 
-def quality(platform: Platform, half: str, kept: Path | None) -> dict[str, Any]:
+def quality(platform: Platform, half: str, kept: Path | None, *, sets: Sequence[str], rerank: bool) -> dict[str, Any]:
     """Every row on every set, and ours against the best other.
 
     Args:
         platform: Where the knowledge bases are.
         half: Which questions.
         kept: Folder of the sets' figures; those that are there are not measured again. None measures all.
+        sets: Which of them.
+        rerank: Measure reranking, which takes longest.
     """
     figures: dict[str, Any] = {}
-    for name in SETS:
+    for name in sets:
         known = kept / f"{half}-{name}.json" if kept else None
-        if known and known.exists():
-            figures[name] = json.loads(known.read_text())
-            continue
         judged = load(name)
         base = platform.filled(name, judged.documents)
-        questions = judged.half(half)
-        results, milliseconds = _rows_of(platform, base, judged, half)
-        gains = {}
-        for row, found in results.items():
-            gains[row] = [ndcg(ids, each.grades) for ids, each in zip(found, questions, strict=True)]
-        means = {row: statistics.fmean(values) for row, values in gains.items()}
-        best = max((row for row in means if not row.startswith(OURS)), key=lambda row: means[row])
-        figures[name] = {
-            "questions": len(questions),
-            "documents": len(judged.documents),
-            "ndcg@10": {row: round(mean, 4) for row, mean in means.items()},
-            "recall@5": {row: _recall(found, questions) for row, found in results.items()},
-            "best_other": best,
-            "against_best_other": _difference(gains[OURS], gains[best]),
-            "reranked": _reranked(platform, base, questions, gains[OURS]),
-            "without_against_with": {
-                each: _difference(gains[f"{OURS}, without {each}"], gains[OURS]) for each in STAGES
-            },
-            "retrieve_ms": {"median": round(statistics.median(milliseconds), 1), "p99": _p99(milliseconds)},
-            "aim": AIMS[name],
-        }
-        print(name, json.dumps(figures[name], indent=1), flush=True)
+        found = json.loads(known.read_text()) if known and known.exists() else _measured(platform, base, judged, half)
+        if rerank and "reranked" not in found:
+            found["reranked"] = _reranked(platform, base, judged.half(half), found["gains"])
         if known:
-            known.write_text(json.dumps(figures[name]))
+            known.write_text(json.dumps(found))
+        figures[name] = {key: value for key, value in found.items() if key != "gains"}
+        print(name, json.dumps(figures[name], indent=1), flush=True)
     ours = [each["ndcg@10"][OURS] for each in figures.values()]
     others = [each["ndcg@10"][each["best_other"]] for each in figures.values()]
     return {
@@ -183,6 +164,29 @@ def quality(platform: Platform, half: str, kept: Path | None) -> dict[str, Any]:
             "better_on_average": statistics.fmean(ours) > statistics.fmean(others),
             "aims_reached": {name: each["ndcg@10"][OURS] >= AIMS[name] for name, each in figures.items()},
         },
+    }
+
+
+def _measured(platform: Platform, base: str, judged: JudgedSet, half: str) -> dict[str, Any]:
+    """Of one set, all but reranking; `gains` are those of our default, by question."""
+    questions = judged.half(half)
+    results, milliseconds = _rows_of(platform, base, judged, half)
+    gains = {}
+    for row, found in results.items():
+        gains[row] = [ndcg(ids, each.grades) for ids, each in zip(found, questions, strict=True)]
+    means = {row: statistics.fmean(values) for row, values in gains.items()}
+    best = max((row for row in means if not row.startswith(OURS)), key=lambda row: means[row])
+    return {
+        "questions": len(questions),
+        "documents": len(judged.documents),
+        "ndcg@10": {row: round(mean, 4) for row, mean in means.items()},
+        "recall@5": {row: _recall(found, questions) for row, found in results.items()},
+        "best_other": best,
+        "against_best_other": _difference(gains[OURS], gains[best]),
+        "without_against_with": {each: _difference(gains[f"{OURS}, without {each}"], gains[OURS]) for each in STAGES},
+        "retrieve_ms": {"median": round(statistics.median(milliseconds), 1), "p99": _p99(milliseconds)},
+        "aim": AIMS[judged.name],
+        "gains": gains[OURS],
     }
 
 
@@ -307,11 +311,15 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=ROOT / ".roca" / "benchmarks" / "retrieval")
     parser.add_argument("--models", type=Path, default=ROOT / ".roca" / "models", help="with the prepared MiniLM")
     parser.add_argument("--half", choices=("test", "development"), default="test")
-    parser.add_argument("--only", choices=("quality", "languages"))
+    parser.add_argument(
+        "--only", choices=("search", "quality", "languages"), help="search is quality without reranking"
+    )
+    parser.add_argument("--sets", default=",".join(SETS), help="with commas between them")
     parser.add_argument("--resume", action="store_true", help="go on with a run that broke off, keeping its figures")
     parser.add_argument("--core", type=int, help="pin the server to it")
     options = parser.parse_args()
     data_folder()
+    sets = options.sets.split(",")
     (options.home / "models").mkdir(mode=0o700, parents=True, exist_ok=True)
     minilm = options.home / "models" / "all-minilm-l6-v2"
     if not minilm.exists():
@@ -320,10 +328,16 @@ def main() -> None:
     with server(home=options.home, core=options.core, settings={"ENGINES__THREADS": "1"}) as (address, _, _):
         platform = Platform(address)
         if options.only != "languages":
-            figures |= quality(platform, options.half, options.home if options.resume else None)
-        if options.only != "quality":
+            figures |= quality(
+                platform,
+                options.half,
+                options.home if options.resume else None,
+                sets=sets,
+                rerank=options.only != "search",
+            )
+        if options.only not in ("search", "quality"):
             figures["languages"] = languages(platform)
-    if options.half == "test" and not options.only:
+    if options.half == "test" and not options.only and set(sets) == set(SETS):
         report("retrieval", figures)
     else:
         print(json.dumps(figures, indent=2, ensure_ascii=False))

@@ -85,3 +85,10 @@ def part(vector: NDArray[np.float32], number: int) -> NDArray[np.float32]:
     alone = np.zeros_like(vector)
     alone[number * half : (number + 1) * half] = 2 * vector[number * half : (number + 1) * half]
     return alone
+
+
+def shared(vectors: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """Stored vectors of two embedders, weighed so that their products are cosines in which the second has a share."""
+    half = vectors.shape[1] // 2
+    weights = np.repeat(np.sqrt([2 * (1 - share), 2 * share], dtype=np.float32), half)
+    return np.asarray(vectors * weights, np.float32)

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.knowledge.search.conftest import DIMENSIONS, embed, piece
 
 from rocamadre.knowledge.search import Query, SearchSettings, search
-from rocamadre.knowledge.search.embedders import beside, names_of, part, second_share
+from rocamadre.knowledge.search.embedders import beside, names_of, part, second_share, shared
 from rocamadre.store.vectors.protocol import Chunk, Replacement, StoreFacts
 from rocamadre.store.vectors.sqlite import SqliteVectors
 
@@ -117,6 +117,14 @@ def test_a_part_gives_one_cosine() -> None:
         wanted = float(np.dot(*embedder(["the choir", "coro"])))
         assert float(np.dot(part(vectors[0], number), vectors[1])) == pytest.approx(wanted, abs=1e-6)
     assert names_of(beside("a", "b")) == ["a", "b"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5])
+def test_neighbours_are_told_by_the_cosine_that_the_question_is_told_by(share) -> None:
+    texts = ["the choir", "coro"]
+    one, other = shared(both(texts), share)
+    first, later = (float(np.dot(*embedder(texts))) for embedder in (embed, second))
+    assert float(np.dot(one, other)) == pytest.approx((1 - share) * first + share * later, abs=1e-6)
 
 
 def test_in_doubt_a_chunk_among_good_ones_comes_before_one_alone(filled, monkeypatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rocamadre.knowledge.search.embedders import names_of, shared
 from rocamadre.knowledge.search.rules import Column
 from rocamadre.knowledge.search.stages.feedback import CROWD, DEPTH
 from rocamadre.knowledge.search.state import State
@@ -36,7 +37,10 @@ def neighbours(state: State) -> None:
     if share < LEAST or len(rows) <= NEIGHBOURS:
         return
     own = np.array([item.score for item in head if item.id in rows])
-    around = _around(np.stack(list(rows.values())), own)
+    vectors = np.stack(list(rows.values()))
+    if len(names_of(state.store.facts.embedder)) > 1:
+        vectors = shared(vectors, state.questions[0].share)
+    around = _around(vectors, own)
     mixed = dict(zip(rows, ((1 - share) * own + share * around).tolist(), strict=True))
     scored = [Scored(item.id, mixed.get(item.id, item.score)) for item in head]
     least = min(item.score for item in scored)
