@@ -42,6 +42,8 @@ class _Table:
     def learn(self, pieces: Iterable[str]) -> None:
         with self._lock:
             for piece in set(pieces).difference(self.numbers):
+                if len(piece) > LONGEST:
+                    continue
                 words = [piece.lower()] if piece.isalpha() and piece.isascii() else words_of(piece)
                 points = [POINTS[word] for word in words if word in POINTS]
                 kind = len(words), tuple(each for one in points for each in one) if points else ()
@@ -145,7 +147,7 @@ def split(text: str) -> Words:
     try:
         return Words(table, pieces, taking(table.numbers))
     except KeyError:
-        table.learn(piece for piece in pieces if len(piece) <= LONGEST)
+        table.learn(pieces)
     numbers = table.numbers
     try:
         return Words(table, pieces, taking(numbers))
