@@ -9,9 +9,9 @@ called directly on our chunks, which is what the embedder could do at most. Side
 is of all processes of a side together, shared pages counted once. LangChain lives in `.venv-chroma`, made here when it
 is missing (some 400 MB, laid over `.venv`).
 
-With ready vectors both clocks begin in a program that is loaded, with nothing opened yet: ours then starts the children
-that parse (half a second of computing), theirs makes its client and tables. With a few hundred files that decides a
-good part; the defaults make it small. Ours takes vectors as JSON, as from a server, theirs as lists in memory; ours
+With ready vectors both clocks begin in a program that is loaded, with nothing opened yet: ours then starts the child
+that reads (a quarter of a second of computing), theirs makes its client and tables. With a few hundred files that
+decides a good part; the defaults make it small. Ours takes vectors as JSON, as from a server, theirs as lists in memory; ours
 besides stems words, tells languages and keeps exact spans. With an embedder both are warm.
 """
 
