@@ -207,6 +207,8 @@ def _company(claim: Claim) -> list[float]:
                 close += is_close
                 kept += stays
             best, side = max((best, side), (close, kept))
+            if kept == len(around):
+                break
         near.append(best / len(around))
         sides.append(ratio(side, best))
     return [

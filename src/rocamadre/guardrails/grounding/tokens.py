@@ -142,37 +142,37 @@ def tokenise(text: str, language: str = "") -> Tokens:
     known = _WORDS.setdefault(language, {})
     if len(known) > _MOST_WORDS:
         _WORDS[language] = known = {}
-    terms: list[str] = []
-    words: list[str] = []
-    kinds: list[int] = []
+    found: list[tuple[str, str, int]] = []
     ends: list[int] = []
     begin = 0
     for match in _TOKEN.finditer(plain):
         group = match.lastgroup
-        written = match.group()
-        if group == "end":
-            if written in {":", ";"} or (written == "." and words and words[-1] in _ABBREVIATIONS):
-                continue
-            if len(terms) > begin and not (written == "." and len(words[-1]) == 1 and words[-1].isalpha()):
-                ends.append(len(terms))
-                begin = len(terms)
-            continue
-        if group == "number":
-            term, word, kind = "#" + number_value(written, language), written, NUMBER
-        elif group == "percent":
-            term, word, kind = "#percent", "%", NUMBER
-        else:
-            key = (written, len(terms) == begin)
+        written = match[0]
+        if group == "word":
+            key = (written, len(found) == begin)
             entry = known.get(key)
             if entry is None:
                 entry = known[key] = _word(written, language, key[1])
-            term, word, kind = entry
-        terms.append(term)
-        words.append(word)
-        kinds.append(kind)
-    if len(terms) > begin or not ends:
-        ends.append(len(terms))
+            found.append(entry)
+        elif group == "number":
+            found.append(("#" + number_value(written, language), written, NUMBER))
+        elif group == "percent":
+            found.append(("#percent", "%", NUMBER))
+        elif written not in {":", ";"} and not (
+            written == "." and found and _goes_on(found[-1][1], len(found) > begin)
+        ):
+            if len(found) > begin:
+                ends.append(len(found))
+                begin = len(found)
+    if len(found) > begin or not ends:
+        ends.append(len(found))
+    terms, words, kinds = (list(each) for each in zip(*found, strict=True)) if found else ([], [], [])
     return Tokens(language, terms, words, kinds, ends)
+
+
+def _goes_on(word: str, inside: bool) -> bool:
+    """Whether a sentence goes on after a word and a point: after an abbreviation, or an initial within it."""
+    return word in _ABBREVIATIONS or (inside and len(word) == 1 and word.isalpha())
 
 
 def _word(written: str, language: str, first: bool) -> tuple[str, str, int]:
