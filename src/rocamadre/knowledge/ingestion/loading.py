@@ -131,7 +131,7 @@ class _Loading:
         work.create_task(self._feed())
 
     async def _reinforce(self, work: asyncio.TaskGroup) -> None:
-        """Prepare more documents at a time while nothing waits to be embedded and this process has little to do."""
+        """Prepare more documents at a time where the embedder has nothing to do, and this process little."""
         for _ in range(1, self.limits.threads):
             while True:
                 began, busy = time.monotonic(), time.process_time()
@@ -139,7 +139,7 @@ class _Loading:
                 if self.feeding == 0 or self.stopped:
                     return
                 share = (time.process_time() - busy) / (time.monotonic() - began)
-                if not self.texts and share < _BUSY:
+                if not self.texts and not self.embedding and share < _BUSY:
                     break
             self._begin_feeding(work)
 
@@ -166,7 +166,7 @@ class _Loading:
                     self._take(prepared)
                 await self._notify()
         finally:
-            await asyncio.to_thread(stream.close)
+            await asyncio.to_thread(_close, stream)
         self.feeding -= 1
         await self._notify()
 
@@ -262,6 +262,15 @@ def _next(stream: Iterator[Prepared]) -> list[Prepared]:
         if time.monotonic() >= until:
             break
     return found
+
+
+def _close(stream: Generator[Prepared, None, None]) -> None:
+    """End a stream; where this was cancelled, a thread may still be waiting for its next document."""
+    while True:
+        try:
+            return stream.close()
+        except ValueError:
+            time.sleep(_TOGETHER_S)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
