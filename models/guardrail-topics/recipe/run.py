@@ -57,6 +57,8 @@ def mapped(material: reading.Material, known: dict[str, np.ndarray], summed) -> 
     texts, wanted = names, [values]
     for pairs in material.parallel.values():
         told = [(english, other) for english, other in pairs if english in known]
+        if not told:
+            continue
         texts = texts + [other for _, other in told]
         wanted.append(np.array([known[english] for english, _ in told], np.float32))
     sums = summed(texts)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import snowballstemmer
 
@@ -61,10 +62,10 @@ def guess_language(text: str, default: str = "en") -> str:
     ('es', 'pt', 'en')
     """
     counts = dict.fromkeys(_LANGUAGES, 0)
-    telling = _telling_words()
-    for word in _WORD.findall(text[:6000].lower()):
-        for language in telling.get(word, ()):
-            counts[language] += 1
+    words = Counter(_WORD.findall(text[:6000].lower()))
+    for word, languages in _telling_words().items():
+        for language in languages if word in words else ():
+            counts[language] += words[word]
     best = max(counts, key=lambda each: (counts[each], each == default))
     return best if counts[best] else default
 
@@ -105,6 +106,7 @@ def opposite_stems(language: str) -> dict[str, frozenset[str]]:
     }
 
 
+@lru_cache(maxsize=4096)
 def number_value(written: str, language: str) -> str:
     """The value of digits as they are written in a language, in one form for all.
 
