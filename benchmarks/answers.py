@@ -160,7 +160,7 @@ class Bench:
         platform = self.server.platform
         ctx = Context(platform, Principal("benchmark", ACCOUNT), ACCOUNT, REGION, "r", 1e9)
         base = get_knowledge_base(ctx, made)
-        model = check_embedder(ctx, base)
+        model = check_embedder(platform, base)
         items = []
         for first in range(0, len(paragraphs), 32):
             part = paragraphs[first : first + 32]

@@ -16,8 +16,8 @@ from rocamadre.knowledge.answers.types import Passage
 
 SHARES = {"answerable": 0.5, "unanswerable": 0.2, "away": 0.3}
 """How much each kind of question counts."""
-WRONG = 0.6
-"""What a wrong answer costs, where a right one brings 1 and none brings nothing."""
+ANSWERED = 0.85
+"""Share of the answerable questions that are to be answered; as many of the others as that allows are refused."""
 SURE = 0.7
 """Mean F1 of the spans that are given without their sentences."""
 
@@ -111,11 +111,7 @@ def learn(seen: Sequence[Seen], rounds: int = 2500) -> dict:
     for each in range(5):
         held[fold == each] = 1 / (1 + np.exp(-z[fold == each] @ fitted(fold != each)))
 
-    def worth(threshold: float) -> float:
-        said = held >= threshold
-        return float(weight[said & (y == 1)].sum() - WRONG * weight[said & (y == 0)].sum())
-
-    refuse_below = max(np.arange(0.1, 0.8, 0.02), key=worth)
+    refuse_below = round(float(np.quantile(held[kinds == "answerable"], 1 - ANSWERED)), 3)
     b = fitted(np.ones(len(y), bool))
     raw = b / spread
     raw[0] = b[0] - (b[1:] * mean[1:] / spread[1:]).sum()
@@ -135,7 +131,7 @@ def learn(seen: Sequence[Seen], rounds: int = 2500) -> dict:
     return {
         "calibration": {
             "holds": [round(float(value), 4) for value in raw],
-            "refuse_below": round(float(refuse_below), 3),
+            "refuse_below": refuse_below,
             "span_from": round(said[good[-1]][0], 3) if good else 0.95,
         },
         "figures": figures,

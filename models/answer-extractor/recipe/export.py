@@ -17,7 +17,8 @@ from rocamadre.knowledge.answers.extractor.features import Pair, Seen
 from rocamadre.knowledge.answers.extractor.network import FORMAT, Network, best_spans
 
 
-def save(target: Path, weights: Mapping[str, torch.Tensor], common: Sequence[str], calibration: Mapping) -> None:
+def save(target: Path, weights: Mapping[str, torch.Tensor], common: Sequence[str], calibration: Mapping,
+         space: str) -> None:  # fmt: skip
     """Matrices as int8 with a scale for each row, the rest as float16; under another name until it is whole."""
     parts: dict[str, np.ndarray] = {}
     for name, tensor in weights.items():
@@ -33,6 +34,7 @@ def save(target: Path, weights: Mapping[str, torch.Tensor], common: Sequence[str
     metadata = {
         "format": FORMAT,
         "license": "Apache-2.0",
+        "space": space,
         "common": json.dumps(list(common), ensure_ascii=False, separators=(",", ":")),
         "calibration": json.dumps(dict(calibration), separators=(",", ":")),
     }

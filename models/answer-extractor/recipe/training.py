@@ -86,7 +86,7 @@ class Trainer:
 
     def step(self, packed: Sequence[Packed], rate: float) -> float:
         for group in self.optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (self.steps + 1) / 100)
+            group["lr"] = float(rate) * min(1.0, (self.steps + 1) / 100)
         self.net.train()
         start, end, none = self.net(batch_of(packed, self.table))
         loss = loss_of(start, end, none, [each.example.spans for each in packed])

@@ -53,9 +53,11 @@ def parts(chance: np.random.Generator) -> dict[str, np.ndarray]:
     return {name: values.astype(np.float16) for name, values in made.items()}
 
 
-def write(path: Path, made: dict[str, np.ndarray], *, refuse_below: float = 0.0, form: str = FORMAT) -> Path:
+def write(
+    path: Path, made: dict[str, np.ndarray], *, refuse_below: float = 0.0, form: str = FORMAT, space: str = ""
+) -> Path:
     calibration = {"holds": [0.0] * 26, "refuse_below": refuse_below, "span_from": 0.5, "by_search": 1.0}
-    metadata = {"format": form, "common": json.dumps(COMMON), "calibration": json.dumps(calibration)}
+    metadata = {"format": form, "space": space, "common": json.dumps(COMMON), "calibration": json.dumps(calibration)}
     save_file(made, path, metadata=metadata)
     return path
 
@@ -167,7 +169,7 @@ def test_damaged_files_are_refused(tmp_path):
         Network(tmp_path / "d")
 
 
-def test_without_its_files_the_other_reader_reads(tmp_path, monkeypatch, caplog):
+def test_without_its_files_the_other_reader_reads(tmp_path, monkeypatch, caplog, space):
     import rocamadre.knowledge.answers.extractor.reader as module
 
     own = embedded_dir("roca-embed")
@@ -180,5 +182,9 @@ def test_without_its_files_the_other_reader_reads(tmp_path, monkeypatch, caplog)
         assert isinstance(make_reader(None, "auto"), ExtractiveReader)
     assert "answers.extractor_damaged" in caplog.text
     (tmp_path / FILE).unlink()
-    write(tmp_path / FILE, parts(np.random.default_rng(5)))
+    write(tmp_path / FILE, parts(np.random.default_rng(5)), space="of another embedder")
+    with caplog.at_level(logging.WARNING):
+        assert isinstance(make_reader(None, "auto"), ExtractiveReader)
+    (tmp_path / FILE).unlink()
+    write(tmp_path / FILE, parts(np.random.default_rng(5)), space=space.sha256)
     assert isinstance(make_reader(None, "auto"), TrainedReader)

@@ -83,12 +83,14 @@ class Network:
 
     Attributes:
         common: Words with vectors of their own, to their numbers.
+        space: SHA-256 of the word vectors that it was trained with; with others it says nothing of use.
     """
 
     def __init__(self, path: Path) -> None:
         parts, metadata = _read(path)
         try:
             words = msgspec.json.decode(metadata["common"], type=list[str])
+            self.space = metadata["space"]
             self.calibration = msgspec.json.decode(metadata["calibration"], type=Calibration)
             self.common: Mapping[str, int] = {word: k for k, word in enumerate(words) if k}
             self._own = parts["own.weight"]

@@ -80,6 +80,7 @@ class TrainedReader:
     def __init__(self, network: Network, space: WordSpace, otherwise: Reader, form: str = "auto") -> None:
         self._network, self._space = network, space
         self._otherwise, self._form = otherwise, form
+        self._words = ExtractiveReader(None, "sentence")
 
     def read(self, question: str, passages: Sequence[Passage]) -> Answer | None:
         """See `Reader.read`."""
@@ -99,8 +100,21 @@ class TrainedReader:
             support = Support(best.passage, best.start, best.end)
             return Answer((Statement(text[best.start : best.end], (support,)),), confidence, "span", facts)
         start, end = sentence_around(text, best.start, best.end)
+        if chance < known.span_from:
+            start, end = self._with_neighbour(question, passages[best.passage], start, end)
         support = Support(best.passage, start, end)
         return Answer((Statement(text[start:end], (support,)),), confidence, "sentence", facts)
+
+    def _with_neighbour(self, question: str, passage: Passage, start: int, end: int) -> tuple[int, int]:
+        """A sentence and the one beside it, where the network is not sure and the words speak for that one."""
+        other = self._words.read(question, [passage])
+        if other is None or len(other.statements) != 1:
+            return start, end
+        (support,) = other.statements[0].supports
+        between = passage.text[min(end, support.end) : max(start, support.start)]
+        if between.strip():
+            return start, end
+        return min(start, support.start), max(end, support.end)
 
     def confidence(self, found: Look) -> float:
         """The probability that the best span is right."""
@@ -163,7 +177,12 @@ def _parts(words: list[Word]) -> list[list[Word]]:
 
 @lru_cache(maxsize=2)
 def _loaded(file: Path, space: Path, _changed: tuple[int, int]) -> tuple[Network, WordSpace]:
-    return Network(file), WordSpace(space)
+    network, words = Network(file), WordSpace(space)
+    if network.space != words.sha256:
+        raise InvalidRequest(
+            f"{file}: trained with the word vectors {network.space[:12]}, and {space} has {words.sha256[:12]}"
+        )
+    return network, words
 
 
 def make_reader(embed: Embed | None, form: str) -> Reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load
 from tokenizers import Tokenizer
 
 from rocamadre.core.errors import InvalidRequest
@@ -41,17 +42,22 @@ class WordSpace:
 
     Raises:
         InvalidRequest: a file is missing, damaged, or not of this model.
+
+    Attributes:
+        sha256: Of the file of vectors.
     """
 
     def __init__(self, folder: Path) -> None:
         path = folder / "static.safetensors"
         try:
-            parts = load_file(path)
+            data = path.read_bytes()
+            parts = load(data)
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except (OSError, SafetensorError) as error:
             raise InvalidRequest(f"{path}: {error}") from error
         except Exception as error:  # the library raises bare Exceptions for damaged files
             raise InvalidRequest(f"{folder / 'tokenizer.json'}: {error}") from error
+        self.sha256 = hashlib.sha256(data).hexdigest()
         for name, (kind, axes) in _PARTS.items():
             if name not in parts or parts[name].dtype != kind or parts[name].ndim != axes:
                 raise InvalidRequest(f"{path}: '{name}' must be {np.dtype(kind)} with {axes} axes")
