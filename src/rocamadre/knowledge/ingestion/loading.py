@@ -132,6 +132,7 @@ class _Loading:
 
     async def _reinforce(self, work: asyncio.TaskGroup) -> None:
         """Prepare more documents at a time where the embedder has nothing to do, and this process little."""
+        await asyncio.sleep(_CHECK_S)  # So long the first may take to begin.
         for _ in range(1, self.limits.threads):
             while True:
                 began, busy = time.monotonic(), time.process_time()

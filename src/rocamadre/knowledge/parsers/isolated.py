@@ -51,7 +51,7 @@ _MUCH = 0.7
 """Of its memory: a process that held so much and broke has most likely run out of it."""
 _LARGE_BYTES = 256 * 1024 * 1024
 """A child that held more is not used again: what it gave back may not be whole."""
-_AHEAD_BYTES = 64 * 1024
+_AHEAD_BYTES = 128 * 1024
 """Of documents that a child has before it has answered; so few that none is waited for with while it answers."""
 _AHEAD = 32
 _ROOM_BYTES = 256 * 1024
