@@ -58,21 +58,9 @@ def from_patterns(per_pattern: int, rng: random.Random) -> list[Example]:
         labels = values(pattern.labels, pattern.unknown)
         texts = {drawn(pattern, words[pattern.language], rng) for _ in range(per_pattern)}
         source = "written" if pattern.labels else "written-benign"
-        found += [
-            Example(text, pattern.language, source, labels, TRAINING, extra={"pattern": pattern.line})
-            for text in sorted(texts)
-        ]
+        extra = {"pattern": pattern.line, "sitting": pattern.sitting, "near": pattern.near}
+        found += [Example(text, pattern.language, source, labels, TRAINING, extra=extra) for text in sorted(texts)]
     return found
-
-
-FOLDS = 2
-"""How many of the five parts of the written patterns are held out, one after the other."""
-
-
-def fold_of(example: Example) -> int:
-    """The fold that a written example is held out in, from 0; -1 if in none. By pattern: no draw of one trains then."""
-    found = part(example.extra["pattern"]) if example.source.startswith("written") else FOLDS
-    return found if found < FOLDS else -1
 
 
 def moderation(data: Path) -> list[Example]:
@@ -192,6 +180,22 @@ def requests(data: Path) -> list[Example]:
     return found
 
 
+_DOUBTFUL = re.compile(
+    r"\b(?:kill|murder|di[ed]|dead|death|blood|shoot|shot|gun|bomb|knife|hit|beat|burn|stab|hurt|sex|naked|nude|kiss|bed\b|"
+    r"stupid|idiot|fool|liar|pig|fat\b|ugly|hate|damn|shit|hell\b|wom[ae]n|black|jew|muslim|arab|gay|foreign|steal|stole|drug|"
+    r"mat[aeoóéá]|muer|muri|asesin|sangr|dispar|pistola|bomba|cuchill|golpe|peg[aóu]|quem|sexo|desnud|bes[aoó]|cama\b|"
+    r"est[uú]pid|idiota|tont|imb[eé]cil|gord|fe[ao]\b|odi|mierda|mujer|negr|jud[ií]|musulm|[aá]rabe|extranj|rob|droga|"
+    r"mor[tr]|assass|sangue|tiro|arma|faca|bat[ei]|feri|nu[as]?\b|beij|burr|fei[oa]\b|[oó]dio|odei|merda|mulher|mu[cç]ulm|estrang)",
+    re.IGNORECASE,
+)
+
+
+def sentence(text: str, language: str, english: str) -> Example:
+    """One of Tatoeba's; nobody knows of those that hold a doubtful word how they were meant."""
+    unknown = {"HATE", "INSULTS", "VIOLENCE", "SEXUAL"} if _DOUBTFUL.search(f"{text} {english}") else set()
+    return Example(text, language, "tatoeba", values([], unknown), role(english), 0.5 if unknown else 1.0)
+
+
 def everyday(data: Path, count: int) -> list[Example]:
     """Requests and sentences that nobody would block."""
     found = []
@@ -206,15 +210,9 @@ def everyday(data: Path, count: int) -> list[Example]:
     ]
     for language, folder in (("es", "parallel-en-es"), ("pt", "parallel-en-pt")):
         name = "tatoeba.jsonl.gz" if language == "es" else "tatoeba-test.jsonl.gz"
-        pairs = sampled(list(islice(rows(data / folder / name), 60_000)), count, folder)
-        unknown = {"HATE", "INSULTS", "VIOLENCE", "SEXUAL"}
-        found += [
-            Example(row[language], language, "tatoeba", values([], unknown), role(row["en"]), 0.5) for row in pairs
-        ]
-        found += [
-            Example(row["en"], "en", "tatoeba", values([], unknown), role(row["en"]), 0.5)
-            for row in pairs[: count // 2]
-        ]
+        pairs = sampled(list(islice(rows(data / folder / name), 60_000)), 2 * count, folder)
+        found += [sentence(row[language], language, row["en"]) for row in pairs]
+        found += [sentence(row["en"], "en", row["en"]) for row in pairs[: count // 2]]
     for language, folder, name in (
         ("en", "squad-en", "squad2-dev.jsonl.gz"),
         ("es", "squad-es", "squad2-es-dev.jsonl.gz"),
@@ -298,11 +296,10 @@ def augmented(examples: list[Example], surroundings: list[Example], seed: int) -
 
 
 def everything(data: Path, *, smoke: bool = False) -> list[Example]:
+    """All examples; with `smoke` a text of every third pattern and no set."""
     rng = random.Random(SEED)
-    count = 60 if smoke else 1100
-    found = from_patterns(6 if smoke else 20, rng)
-    plain = everyday(data, count) + background(data, count)
-    sets = moderation(data) + tweets(data) + told(data) + requests(data)
     if smoke:
-        sets = sampled(sets, 600, "smoke")
-    return found + sets + plain
+        return from_patterns(1, rng)[::3]
+    found = from_patterns(20, rng)
+    sets = moderation(data) + tweets(data) + told(data) + requests(data)
+    return found + sets + everyday(data, 1100) + background(data, 1100)

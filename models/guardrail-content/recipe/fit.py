@@ -1,10 +1,13 @@
-"""Fit the content filters: n-grams by bucket, summed over a window; a text is as bad as its worst window.
+"""Fit the content filters: logistic regression on hashed words, pairs of words and runs of characters.
 
-    python fit.py DATA WORK (--fold NUMBER | --all) [--smoke]
+    python fit.py DATA WORK [--without TWIN] [--prepare] [--smoke]
 
-Needs `vectors.npz` in WORK. Writes `linear-NUMBER.npz` and `scores-NUMBER.npz` there: weights of a twin that a fold of
-the written patterns did not train, and for each text that it did not see the score of its worst window. `--all` goes on
-from the first twin with all patterns: `linear-all.npz`, `scores-all.npz`.
+Writes `weights-TWIN.npz`: a twin has seen neither a sitting of the written texts nor some public sets, so that those
+tell what the filters make of texts from elsewhere. Without `none` all training rows train; these weights ship.
+Texts and weights that are in WORK already are kept: begin with an empty folder after a change.
+
+Two fits are added up: words, stems, pairs and character runs; and words alone, each free to weigh in as much as its
+counts speak for a label (after Wang and Manning's NB-SVM). Both are sums over a text divided by the root of its length.
 """
 
 from __future__ import annotations
@@ -12,210 +15,191 @@ from __future__ import annotations
 import argparse
 import pickle
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from corpus import Corpus, corpus, ranges
-from examples import FOLDS, LABELS, TRAINING, Example, augmented, everything, fold_of
+from examples import TRAINING, Example, augmented, everything
 from sources import SEED
 
-from rocamadre.guardrails.classifiers.features import BUCKETS, fingerprints_of
+from rocamadre.guardrails.classifiers.features import BUCKETS
+from rocamadre.guardrails.classifiers.model import SOFTENING
 
-MOST_WINDOWS = 8
-KEPT_FEATURES = 0.5
-HIDDEN = 64
-SETTLED = 0.05
-"""Loss of a text below which it is seldom asked again."""
-SOFTENING = 4.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Some epochs of training: the first rate, and the decay of the squares of the n-grams' weights."""
-
-    epochs: int
-    rate: float
-    decay: float
-
-
-FIRST = (Plan(3, 0.02, 1e-6), Plan(1, 0.008, 2e-7))
-AGAIN = (Plan(2, 0.01, 5e-7),)
+TWINS = {
+    "third": ("deepset", "cyberseceval"),
+    "fourth": ("advbench", "catqa", "goals"),
+    "fifth": ("jailbreakbench", "inthewild"),
+    "sixth": ("moderation",),
+}
+"""The sitting whose written texts a twin does not see, and the public sets."""
+KINDS_OF_WORDS = 3
+RARE = 3
+"""Texts that a bucket must occur in."""
+CHARACTERS = 0.4
+"""How loud runs of characters are beside words."""
+SPEAKS = 0.3
+"""What a bucket whose counts say nothing may weigh in the second fit, beside those that do."""
+STEPS = 40
 
 
 @dataclass
-class Batch:
-    """Buckets, where each window's begin, one over the root of its length, its text; words and their window."""
+class Counts:
+    """How often each bucket occurs in each text: rows sorted by text; `runs`: buckets that are mostly characters."""
 
-    buckets: torch.Tensor
-    starts: torch.Tensor
-    norms: torch.Tensor
-    owner: torch.Tensor
-    words: torch.Tensor | None
-    window: torch.Tensor | None
-    lengths: torch.Tensor
+    text: np.ndarray
+    bucket: np.ndarray
+    count: np.ndarray
+    words: np.ndarray
+    runs: np.ndarray
 
 
-def batch(made: Corpus, chosen: np.ndarray, rng: np.random.Generator | None, meanings: Meanings | None) -> Batch:
-    first, end, owner = [], [], []
-    for place, number in enumerate(chosen):
-        window = np.arange(made.bags[number], made.bags[number + 1])
-        if rng is not None and len(window) > MOST_WINDOWS:
-            window = rng.choice(window, MOST_WINDOWS, replace=False)
-        first.append(made.first[window])
-        end.append(made.end[window])
-        owner.append(np.full(len(window), place))
-    a, b = np.concatenate(first), np.concatenate(end)
-    picked, starts = ranges(made.offsets[a], made.offsets[b])
-    buckets = made.buckets[picked]
-    if rng is not None:
-        buckets = np.where(rng.random(len(buckets), np.float32) < KEPT_FEATURES, buckets, BUCKETS)
-    # What is left out in training must not make the rest louder afterwards.
-    norms = (1 if rng is not None else KEPT_FEATURES) / np.sqrt(b - a + SOFTENING)
-    words = window = None
-    if meanings is not None:
-        places, _ = ranges(a, b)
-        words = torch.from_numpy(meanings.of(places, rng))
-        window = torch.from_numpy(np.repeat(np.arange(len(a)), b - a))
-    to = torch.from_numpy
-    return Batch(
-        to(buckets.astype(np.int64)), to(starts), to(norms.astype(np.float32)),
-        to(np.concatenate(owner)), words, window, to((b - a).astype(np.float32)),
+def counts_of(made: Corpus) -> Counts:
+    texts = len(made.bags) - 1
+    owner = np.repeat(np.arange(texts), np.diff(made.bags))
+    first, end = np.zeros(texts, np.int64), np.zeros(texts, np.int64)
+    filled = np.flatnonzero(np.diff(made.bags) > 0)
+    first[filled] = np.minimum.reduceat(made.first, made.bags[filled])
+    np.maximum.at(end, owner, made.end)
+    place, _ = ranges(made.offsets[first], made.offsets[end])
+    text = np.repeat(np.arange(texts), made.offsets[end] - made.offsets[first])
+    keys, count = np.unique((text.astype(np.int64) << 32) | made.buckets[place], return_counts=True)
+    in_word = np.arange(len(made.buckets)) - np.repeat(made.offsets[:-1], np.diff(made.offsets))
+    characters = np.bincount(made.buckets[in_word >= KINDS_OF_WORDS], minlength=BUCKETS)
+    return Counts(
+        (keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32), count.astype(np.float32),
+        (end - first).astype(np.float32), characters * 2 > np.bincount(made.buckets, minlength=BUCKETS),
     )  # fmt: skip
 
 
-class Meanings:
-    """Vectors of the words of a corpus, each with its neighbours in the text."""
+class Design:
+    """Texts by buckets, both ways round."""
 
-    def __init__(self, made: Corpus, work: Path) -> None:
-        with np.load(work / "vectors.npz") as arrays:
-            table = arrays["table"] * arrays["scales"].astype(np.float32)[:, None]
-            words, stems = arrays["words"], arrays["stems"]
-        self.table = np.concatenate([np.zeros((1, table.shape[1]), np.float32), table])
-        own, of_stems = fingerprints_of(made.hashes, made.stems)
-        self.entries = np.stack([_entries(own, words, 1), _entries(of_stems, stems, 1 + len(words))], axis=1)
-        filled = np.flatnonzero(np.diff(made.bags) > 0)
-        self.opening = np.zeros(len(own) + 1, bool)
-        self.opening[made.first[made.bags[filled]]] = True
-        self.opening[made.end[made.bags[filled + 1] - 1]] = True
-
-    def of(self, places: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-        """(words, 3 x dimensions): the word before, the word, the word behind."""
-        count = len(self.entries)
-        parts = []
-        for distance in (-1, 0, 1):
-            there = np.clip(places + distance, 0, count - 1)
-            found = self.table[self.entries[there, 0]] + self.table[self.entries[there, 1]]
-            if distance:
-                found[self.opening[places + (distance > 0)]] = 0
-            parts.append(found)
-        made = np.concatenate(parts, axis=1)
-        if rng is not None:
-            made[rng.random(len(made)) < 0.08] = 0
-        return made
+    def __init__(self, row: np.ndarray, column: np.ndarray, value: np.ndarray, shape: tuple[int, int]) -> None:
+        self.columns = shape[1]
+        self.forth = _sparse(row, column, value, shape)
+        order = np.argsort(column, kind="stable")
+        self.back = _sparse(column[order], row[order], value[order], shape[::-1])
 
 
-def _entries(values: np.ndarray, vocabulary: np.ndarray, first: int) -> np.ndarray:
-    places = np.minimum(np.searchsorted(vocabulary, values), len(vocabulary) - 1)
-    return np.where(vocabulary[places] == values, places + first, 0).astype(np.int32)
+def _sparse(row: np.ndarray, column: np.ndarray, value: np.ndarray, shape: tuple[int, int]) -> torch.Tensor:
+    begins = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=shape[0]))))
+    parts = (begins, column.astype(np.int64), value.astype(np.float32))
+    return torch.sparse_csr_tensor(*map(torch.from_numpy, parts), shape, check_invariants=False)
 
 
-class Reader(torch.nn.Module):
-    """Three words at a time, the strongest and the mean of a window: what n-grams of unseen words would have said."""
+def fitted(
+    design: Design, truth: np.ndarray, share: np.ndarray, *, c: float, loud: np.ndarray | None, steps: int
+) -> np.ndarray:
+    """Weights of a logistic regression for each label, the bias last.
 
-    def __init__(self, dimensions: int) -> None:
-        super().__init__()
-        self.inner = torch.nn.Linear(3 * dimensions, HIDDEN)
-        self.outer = torch.nn.Linear(2 * HIDDEN, len(LABELS))
+    Args:
+        design: Texts by columns.
+        truth: 1 or 0, texts by labels.
+        share: What each text counts for a label.
+        c: As in liblinear: less is smoother.
+        loud: What each column's values are multiplied by for each label.
+        steps: Of the search.
+    """
+    goal, part = torch.from_numpy(truth.astype(np.float32)), torch.from_numpy(share.astype(np.float32))
+    total = part.sum(0, keepdim=True)
+    part, decay = part / total, 1 / (c * total)
+    louder = torch.from_numpy(loud.astype(np.float32)) if loud is not None else torch.ones(1, goal.shape[1])
 
-    def forward(self, words, window, windows, lengths):
-        seen = torch.relu(self.inner(words))
-        zeros = torch.zeros(windows, HIDDEN)
-        index = window[:, None].expand_as(seen)
-        peak = zeros.scatter_reduce(0, index, seen, "amax")
-        mean = zeros.scatter_add(0, index, seen) / lengths[:, None]
-        return self.outer(torch.nn.functional.dropout(torch.cat([peak, mean], 1), 0.1, self.training))
+    def loss(weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        score = design.forth @ (louder * weights[:-1]) + weights[-1]
+        each = torch.nn.functional.binary_cross_entropy_with_logits(score, goal, reduction="none")
+        rest = part * (torch.sigmoid(score) - goal)
+        slope = torch.cat([louder * (design.back @ rest) + decay * weights[:-1], rest.sum(0, keepdim=True)])
+        return (part * each).sum(0) + 0.5 * (decay * weights[:-1] ** 2).sum(0), slope
 
-
-class Linear(torch.nn.Module):
-    def __init__(self, dimensions: int = 0) -> None:
-        super().__init__()
-        self.reader = Reader(dimensions) if dimensions else None
-        self.bag = torch.nn.EmbeddingBag(BUCKETS + 1, len(LABELS), mode="sum", padding_idx=BUCKETS)
-        torch.nn.init.zeros_(self.bag.weight)
-        self.bias = torch.nn.Parameter(torch.full((len(LABELS),), -2.0))
-
-    def forward(self, given):
-        grams = self.bag(given.buckets, given.starts) * given.norms[:, None]
-        if self.reader is None:
-            return grams + self.bias
-        read = self.reader(given.words, given.window, len(given.norms), given.lengths)
-        if self.training:
-            # Now and then one of the two is silent, so that each learns to do without the other.
-            draw = torch.rand(len(grams), 1)
-            grams, read = grams * (draw > 0.35), read * (draw < 0.85)
-        return grams + read + self.bias
+    found = _minimum(loss, torch.zeros(design.columns + 1, goal.shape[1]), steps)
+    return torch.cat([louder * found[:-1], found[-1:]]).numpy()
 
 
-def worst(logits: torch.Tensor, owner: torch.Tensor, texts: int) -> torch.Tensor:
-    out = torch.full((texts, logits.shape[1]), -20.0)
-    return out.scatter_reduce(0, owner[:, None].expand_as(logits), logits, "amax")
+def _minimum(loss, at: torch.Tensor, steps: int) -> torch.Tensor:
+    """L-BFGS, each column of `at` a problem of its own (Nocedal and Wright, algorithm 7.4)."""
+    value, slope = loss(at)
+    past: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    for _ in range(steps):
+        way, kept = slope.clone(), []
+        for moved, turned, inverse in reversed(past):
+            kept.append(inverse * (moved * way).sum(0))
+            way -= kept[-1] * turned
+        if past:
+            moved, turned, _ = past[-1]
+            way *= (moved * turned).sum(0) / turned.square().sum(0).clamp(min=1e-20)
+        else:
+            way /= slope.abs().sum(0).clamp(min=1e-12)
+        for (moved, turned, inverse), factor in zip(past, reversed(kept), strict=True):
+            way += moved * (factor - inverse * (turned * way).sum(0))
+        fall = (slope * way).sum(0)
+        way = torch.where(fall <= 0, slope, way)
+        fall = (slope * way).sum(0)
+        length = torch.ones(at.shape[1])
+        for _ in range(8):
+            there = at - length * way
+            below, beyond = loss(there)
+            enough = below <= value - 1e-4 * length * fall + 1e-9
+            if bool(enough.all()):
+                break
+            length = torch.where(enough, length, length * 0.4)
+        moved, turned = there - at, beyond - slope
+        product = (moved * turned).sum(0)
+        past.append((moved, turned, torch.where(product > 1e-12, 1 / product.clamp(min=1e-12), 0 * product)))
+        past = past[-8:]
+        at, value, slope = there, below, beyond
+    return at
 
 
-def fit(
-    model: Linear,
-    made: Corpus,
-    truth: np.ndarray,
-    weight: np.ndarray,
-    meanings: Meanings | None,
-    *,
-    epochs: int,
-    seed: int,
-    rate: float = 0.02,
-    decay: float = 1e-6,
-) -> None:
-    """Adam on the texts; from the second epoch on, of those that are settled a tenth only."""
-    rng = np.random.default_rng(seed)
-    slow = list(model.reader.parameters()) if model.reader is not None else []
-    fast = [each for name, each in model.named_parameters() if not name.startswith("reader")]
-    optimiser = torch.optim.Adam([{"params": fast, "lr": rate}, {"params": slow, "lr": 0.006}])
-    truths, weights = torch.from_numpy(truth), torch.from_numpy(weight)
-    loudest = np.full(len(truth), np.inf, np.float32)
-    for epoch in range(epochs):
-        open_questions = (loudest > SETTLED) | (rng.random(len(truth)) < 0.1)
-        order = rng.permutation(np.flatnonzero(open_questions))
-        for group in optimiser.param_groups:
-            group["lr"] *= 0.6 if epoch else 1
-        total = 0.0
-        for start in range(0, len(order), 512):
-            chosen = order[start : start + 512]
-            given = batch(made, chosen, rng, meanings)
-            logits = worst(model(given), given.owner, len(chosen))
-            target = truths[chosen]
-            known = (target >= 0).float() * weights[chosen][:, None]
-            losses = torch.nn.functional.binary_cross_entropy_with_logits(
-                logits, target.clamp(min=0).float(), reduction="none"
-            )
-            losses = losses * known
-            loudest[chosen] = losses.detach().max(1).values.numpy()
-            loss = losses.sum() / known.sum() + decay * model.bag.weight.square().sum()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            total += float(loss.detach())
-        print(f"epoch {epoch}: {len(order)} texts, {512 * total / len(order):.4f}", flush=True)
+def shares(truth: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """What each text counts for each label: nothing where unknown, as much in all for positives as for negatives."""
+    found = (truth >= 0) * weight[:, None]
+    for place in range(truth.shape[1]):
+        known = int((truth[:, place] >= 0).sum())
+        for value in (0, 1):
+            chosen = truth[:, place] == value
+            found[chosen, place] *= known / (2 * max(1, int(chosen.sum())))
+    return found
 
 
-def scores(model: Linear, made: Corpus, meanings: Meanings | None) -> np.ndarray:
-    found = []
-    model.eval()
-    with torch.no_grad():
-        for start in range(0, len(made.bags) - 1, 2000):
-            chosen = np.arange(start, min(start + 2000, len(made.bags) - 1))
-            given = batch(made, chosen, None, meanings)
-            found.append(worst(model(given), given.owner, len(chosen)).numpy())
-    return np.concatenate(found)
+def table_of(
+    counts: Counts, chosen: np.ndarray, truth: np.ndarray, weight: np.ndarray, steps: int
+) -> tuple[np.ndarray, ...]:
+    """Weights by bucket and the biases, learned from some texts."""
+    number = np.full(len(counts.words), -1)
+    number[chosen] = np.arange(len(chosen))
+    row = number[counts.text]
+    kept = row >= 0
+    often = np.bincount(counts.bucket[kept], minlength=BUCKETS)
+    rare = np.log((1 + len(chosen)) / (1 + often)) + 1
+    rare /= rare[often >= RARE].mean()
+    part = shares(truth[chosen], weight[chosen])
+    table, bias = np.zeros((BUCKETS, truth.shape[1]), np.float32), np.zeros(truth.shape[1], np.float32)
+    for words_alone in (False, True):
+        used = (often >= RARE) & ~(counts.runs & words_alone)
+        taken = kept & used[counts.bucket]
+        column = (np.cumsum(used) - 1)[counts.bucket[taken]]
+        scale = (rare * np.where(counts.runs, CHARACTERS, 1))[used]
+        length = np.sqrt(counts.words[counts.text[taken]] + SOFTENING)
+        value = counts.count[taken] * scale[column] / length
+        design = Design(row[taken], column, value, (len(chosen), int(used.sum())))
+        loud = _speaking(design, truth[chosen], part) if words_alone else None
+        found = fitted(design, truth[chosen] == 1, part, c=3 if words_alone else 10, loud=loud, steps=steps)
+        table[used] += found[:-1] * scale[:, None]
+        bias += found[-1]
+    return table, bias
+
+
+def _speaking(design: Design, truth: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """How far the counts of each column differ between positive and negative texts of each label."""
+    sides = [
+        (design.back @ torch.from_numpy((part * (truth == value)).astype(np.float32))).numpy() + 1 for value in (1, 0)
+    ]
+    positive, negative = (each / each.sum(0) for each in sides)
+    return SPEAKS + np.abs(np.log(positive / negative))
 
 
 def prepared(data: Path, work: Path, *, smoke: bool) -> tuple[list[Example], Corpus]:
@@ -223,18 +207,18 @@ def prepared(data: Path, work: Path, *, smoke: bool) -> tuple[list[Example], Cor
     if kept.exists():
         return pickle.loads(kept.read_bytes())
     examples = everything(data, smoke=smoke)
-    plain = [each for each in examples if each.source in ("requests", "tatoeba", "questions", "background")]
+    around = ("written-benign",) if smoke else ("requests", "tatoeba", "questions", "background")
+    plain = [each for each in examples if each.source in around]
     examples = augmented(examples, plain, SEED)
     made = corpus(examples)
     kept.write_bytes(pickle.dumps((examples, made)))
     return examples, made
 
 
-def subset(made: Corpus, chosen: np.ndarray) -> Corpus:
-    """The same words; other texts."""
-    window, _ = ranges(made.bags[chosen], made.bags[chosen + 1])
-    bags = np.concatenate(([0], np.cumsum(made.bags[chosen + 1] - made.bags[chosen])))
-    return Corpus(bags, made.first[window], made.end[window], made.offsets, made.buckets, made.hashes, made.stems)
+def left_out(examples: list[Example], twin: str) -> np.ndarray:
+    """Which texts a twin does not see."""
+    sources = TWINS.get(twin, ())
+    return np.array([each.source in sources or each.extra.get("sitting", "") == twin for each in examples])
 
 
 def main() -> None:
@@ -242,49 +226,31 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--smoke", action="store_true")
-    parser.add_argument("--fold", type=int, choices=range(FOLDS), default=0)
-    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--without", choices=("none", *TWINS), default="none")
+    parser.add_argument("--prepare", action="store_true", help="only make the texts, which every fit reads")
     given = parser.parse_args()
+    warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
     torch.set_num_threads(1)
     begun = time.time()
+    given.work.mkdir(parents=True, exist_ok=True)
+    target = given.work / f"weights-{given.without}.npz"
+    if target.exists():
+        print(f"{target} is there already")
+        return
     examples, made = prepared(given.data, given.work, smoke=given.smoke)
-    print(f"{len(examples)} texts, {len(made.buckets):,} buckets, {time.time() - begun:.0f} s", flush=True)
-    trains = np.array([each.role == TRAINING and (given.all or fold_of(each) != given.fold) for each in examples])
-    filled = np.diff(made.bags) > 0
-    chosen = np.flatnonzero(trains & filled)
+    if given.prepare:
+        return
+    counts = counts_of(made)
+    print(f"{len(examples)} texts, {len(counts.text):,} counts, {time.time() - begun:.0f} s", flush=True)
     truth = np.array([each.values for each in examples], np.int64)
     weight = np.array([each.weight for each in examples], np.float32)
-    meanings = Meanings(made, given.work)
-    torch.manual_seed(SEED)
-    model = Linear(meanings.table.shape[1])
-    plans = FIRST
-    if given.all:
-        plans = AGAIN
-        with np.load(given.work / "linear-0.npz") as kept, torch.no_grad():
-            for name, value in model.state_dict().items():
-                value[: len(kept[name])] = torch.from_numpy(kept[name])
-    for plan in plans:
-        fit(
-            model,
-            subset(made, chosen),
-            truth[chosen],
-            weight[chosen],
-            meanings,
-            epochs=1 if given.smoke else plan.epochs,
-            seed=SEED,
-            rate=plan.rate,
-            decay=plan.decay,
-        )
-    state = {name: value.detach().numpy() for name, value in model.state_dict().items()}
-    state["bag.weight"] = state["bag.weight"][:BUCKETS]
-    state["kept"] = np.float32(KEPT_FEATURES)
-    name = "all" if given.all else str(given.fold)
-    np.savez(given.work / f"linear-{name}.npz", **state)
-    measured = np.flatnonzero(~trains & filled)
-    found = np.full((len(examples), len(LABELS)), -20.0, np.float32)
-    found[measured] = scores(model, subset(made, measured), meanings)
-    np.savez(given.work / f"scores-{name}.npz", scores=found)
-    print(f"{time.time() - begun:.0f} s", flush=True)
+    trains = np.array([each.role == TRAINING for each in examples]) & (counts.words > 0)
+    steps = 5 if given.smoke else STEPS
+    table, bias = table_of(counts, np.flatnonzero(trains & ~left_out(examples, given.without)), truth, weight, steps)
+    temporary = target.with_suffix(".part.npz")
+    np.savez(temporary, table=table, bias=bias)
+    temporary.replace(target)
+    print(f"without {given.without}: {int(np.any(table, 1).sum()):,} buckets, {time.time() - begun:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,18 +7,25 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+SITTINGS = {"more": "second", "plain": "second", "wide": "third", "broad": "fourth", "full": "fifth", "last": "sixth"}
+"""By how the names of files begin; the others were written first."""
 FOLDER = Path(__file__).with_name("texts")
 _TOKEN = re.compile(r"[\[\]()|]|\{\w+\}|[^\[\]()|{}]+|[{}]")
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A line: `labels` are positive, `unknown` are neither positive nor negative."""
+    """A line: `labels` are positive, `unknown` are neither positive nor negative.
+
+    `sitting` names the files written at one time; a decent line stands `near` the label whose lines it follows.
+    """
 
     language: str
     labels: frozenset[str]
     unknown: frozenset[str]
     line: str
+    sitting: str
+    near: str
 
 
 def slots() -> dict[str, dict[str, list[str]]]:
@@ -38,14 +45,16 @@ def patterns() -> list[Pattern]:
     for path in sorted(FOLDER.glob("*.txt")):
         if path.name == "slots.txt":
             continue
-        language, labels, unknown = "", frozenset(), frozenset()
+        language, labels, unknown, near = "", frozenset(), frozenset(), ""
+        sitting = SITTINGS.get(path.stem.split("_")[0], "first")
         for line in path.read_text(encoding="utf-8").splitlines():
             if line.startswith("@"):
                 language, *names = line[1:].split()
                 labels = frozenset(each for each in names if each[0] not in "?-")
                 unknown = frozenset(each[1:] for each in names if each[0] == "?")
+                near = names[0] if labels else near
             elif line.strip() and not line.startswith("# "):
-                found.append(Pattern(language, labels, unknown, line))
+                found.append(Pattern(language, labels, unknown, line, sitting, "" if labels else near))
     return found
 
 

@@ -1,9 +1,9 @@
-"""Calibrate, measure, write the weights: `python publish.py DATA WORK`, after `fit.py` for each fold and `--all`.
+"""Calibrate, measure, write the weights: `python publish.py DATA WORK [--smoke]`, after every fit.
 
-MEDIUM stands where the mean of balanced F1 over kinds of text and languages is best, with at most `FALSE` of the
-ordinary texts of any language found; LOW and HIGH on either side. Thresholds are chosen on calibrating rows of the sets
-and on written patterns that the scoring twin did not train. A fold of patterns is measured with thresholds chosen
-without it; held-out rows of the sets are measured with the weights and thresholds that ship.
+Thresholds are the scores that at most `FALSE` of harmless texts of a kind reach, by label and language: decent written
+texts are scored by the twin that did not see their sitting, ordinary texts and tweets by the weights that ship, which
+never see calibrating rows. Figures of written texts and left-out sets are of twins, those of held-out rows of the
+weights that ship.
 """
 
 from __future__ import annotations
@@ -14,22 +14,35 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from corpus import MOST_CHARACTERS
-from examples import CALIBRATING, FOLDS, HELD, LABELS, Example, fold_of
-from fit import prepared
+from corpus import MOST_CHARACTERS, Corpus, ranges
+from examples import CALIBRATING, HELD, LABELS, Example
+from fit import TWINS, left_out, prepared
 from sources import LANGUAGES, digest
 
 from rocamadre.guardrails.classifiers import model as runtime
+from rocamadre.guardrails.classifiers.features import fingerprints_of
 from rocamadre.guardrails.folding import fold
 
 TARGET = Path(runtime.__file__).with_name("weights") / "content.npz"
 CARD = Path(__file__).parents[1] / "figures.json"
-FALSE = {"LOW": 0.05, "MEDIUM": 0.016, "HIGH": 0.003}
-"""The largest part of ordinary texts of a language that may be found at a level."""
-STEPS = 6
-"""Of a word vector's numbers, either side of zero."""
-OTHERS = 0.05
-"""The largest part of written texts of a language, not of the label, that MEDIUM may find."""
+LEVELS = ("LOW", "MEDIUM", "HIGH")
+FALSE = {
+    "near": (0.20, 0.09, 0.025),
+    "decent": (0.12, 0.04, 0.010),
+    "ordinary": (0.03, 0.007, 0.0015),
+    "tweets": (0.30, 0.12, 0.030),
+}
+"""The largest part that may be found at each level: of decent written texts that follow a label's own, of all decent
+written ones, of ordinary texts, of tweets that nobody minded."""
+WANTED = (0.80, 0.62, 0.35)
+"""Of a label's written texts, what should be found at each level: where look-alikes are too like, more of them are."""
+STEPS = 127
+"""Of a weight, either side of zero."""
+FAINT = 1
+"""A bucket whose weights are no larger than this is left out."""
+MOST_TELLING, MOST_KNOWN = 900, 12_000
+SURE = 0.35
+"""How much of its logarithm a word tells of its language: neighbours tell the same again."""
 LABELLED = ("moderation", "hate-davidson", "told-br", "advbench", "catqa", "jailbreaks", "prompt-injection")
 ORDINARY = ("requests", "answers", "questions", "background", "benign-security", "tatoeba", "novels")
 
@@ -56,122 +69,139 @@ def kind_of(example: Example) -> str:
     return f"{'ordinary' if source in ORDINARY else source}/{example.language}"
 
 
-def anchors(score: np.ndarray, truth: np.ndarray, kinds: np.ndarray) -> list[float]:
-    """Scores of LOW, MEDIUM and HIGH."""
-    plain = [score[(kinds == f"ordinary/{each}") & (truth == 0)] for each in LANGUAGES]
-    least = {level: max(float(np.quantile(each, 1 - share)) for each in plain) for level, share in FALSE.items()}
-    # What the other patterns of a language may say at most: decent look-alikes, and harm of other kinds.
-    others = [score[(kinds == f"written/{each}") & (truth == 0)] for each in LANGUAGES]
-    alike = [float(np.quantile(each, 1 - OTHERS)) for each in others if len(each) > 30]
-    least["MEDIUM"] = max([least["MEDIUM"], *alike])
-    groups = [each for each in np.unique(kinds) if ((kinds == each) & (truth == 1)).sum() >= 8]
-    groups = [each for each in groups if ((kinds == each) & (truth == 0)).sum() >= 8]
-    grid = np.quantile(score, np.linspace(0.2, 0.9995, 400))
-
-    def worth(limit: float) -> float:
-        """The mean of F1 with as many positives as negatives: how rare they are differs from use to use."""
-        found = [rates(score[kinds == each] >= limit, truth[kinds == each]) for each in groups]
-        return float(np.mean([2 * each["recall"] / (1 + each["recall"] + each["false_positives"]) for each in found]))
-
-    best = max(grid, key=worth) if groups else least["MEDIUM"]
-    medium = max(float(best), least["MEDIUM"])
-    low = max(min(medium - 0.8, float(best)), min(least["LOW"], medium - 0.2))
-    high = max(medium + 1.0, least["HIGH"])
-    return [low, medium, high]
+def filter_of(label: str) -> str:
+    """Kinds of attack stand near what attacks stand near."""
+    return label if label in runtime.FILTERS else "PROMPT_ATTACK"
 
 
-def carried(limits: np.ndarray, twins: np.ndarray, shipped: np.ndarray) -> np.ndarray:
-    """What as many ordinary texts reach with the shipped weights as reach the thresholds with the twins."""
-    found = np.empty_like(limits)
-    for place in range(len(limits)):
-        old, new = np.sort(twins[:, place]), np.sort(shipped[:, place])
-        for level, limit in enumerate(limits[place]):
-            above = len(old) - int(np.searchsorted(old, limit))
-            # Beyond the few loudest texts the distance to them counts.
-            least = max(above, 4)
-            found[place, level] = new[-least] + limit - old[-least] if above < 4 else new[-above]
-        found[place] = [
-            min(found[place, 0], found[place, 1] - 0.2),
-            found[place, 1],
-            max(found[place, 1:].max(), 0.2 + found[place, 1]),
-        ]
+def anchors(
+    score: np.ndarray, truth: np.ndarray, near: np.ndarray, decent: np.ndarray, groups: np.ndarray
+) -> list[float]:
+    """Scores of LOW, MEDIUM and HIGH for a label in a language; `groups`: written, ordinary, tweets."""
+    harmless, written = truth == 0, groups == "written"
+    kinds = {
+        "near": score[harmless & written & near],
+        "decent": score[harmless & written & decent],
+        "ordinary": score[harmless & (groups == "ordinary")],
+        "tweets": score[harmless & (groups == "tweets")],
+    }
+    positive = score[(truth == 1) & written]
+    found = []
+    for level, wanted in enumerate(WANTED):
+        limits = {
+            kind: float(np.quantile(scores, 1 - FALSE[kind][level]))
+            for kind, scores in kinds.items()
+            if len(scores) > 30
+        }
+        if len(positive) > 30:
+            enough = float(np.quantile(positive, 1 - wanted))
+            limits |= {kind: min(limits[kind], enough) for kind in ("near", "decent") if kind in limits}
+        found.append(max(limits.values(), default=0.0))
+    return [min(found[0], found[1] - 0.25), found[1], max(found[2], found[1] + 0.4)]
+
+
+def limits_of(examples: list[Example], scores: np.ndarray, calibrates: np.ndarray) -> np.ndarray:
+    """(languages, labels, 3)."""
+    truth = np.array([each.values for each in examples])
+    language = np.array([each.language for each in examples])
+    near = np.array([each.extra.get("near", "") for each in examples])
+    decent = np.array([each.source == "written-benign" for each in examples])
+    names = {"written-benign": "written", "written": "written", "tweets": "tweets", "told": "tweets"} | dict.fromkeys(
+        ORDINARY, "ordinary"
+    )
+    groups = np.array([names.get(each.source, "") for each in examples])
+    found = np.zeros((len(LANGUAGES), len(LABELS), len(LEVELS)), np.float32)
+    for number, spoken in enumerate(LANGUAGES):
+        chosen = np.flatnonzero(calibrates & (language == spoken))
+        for place, label in enumerate(LABELS):
+            found[number, place] = anchors(
+                scores[chosen, place],
+                truth[chosen, place],
+                near[chosen] == filter_of(label),
+                decent[chosen],
+                groups[chosen],
+            )
     return found
 
 
 def figures(examples: list[Example], numbers: np.ndarray, margins: np.ndarray) -> dict:
-    """Rates at MEDIUM by label, language and kind of text; margins are scores less thresholds, a column per level."""
+    """Rates at MEDIUM by label, language and kind of text; margins are scores less thresholds: (texts, labels, 3)."""
     groups: dict[str, list[int]] = defaultdict(list)
     for number in numbers:
         groups[kind_of(examples[number])].append(number)
     found: dict = {}
     for place, label in enumerate(LABELS):
         for group, chosen in sorted(groups.items()):
-            truth = np.array([examples[number].values[place] for number in chosen])
-            p = margins[chosen, place]
-            if group.startswith("ordinary"):
-                known = truth == 0
-                found.setdefault(label, {})[group] = {
-                    level: round(float((p[known, column] >= 0).mean()), 4) for column, level in enumerate(FALSE)
-                }
-            elif (truth == 1).any():
-                row = found.setdefault(label, {})[group] = rates(p[:, 1] >= 0, truth)
-                if (truth == 0).any():
-                    row["auroc"] = auroc(p[:, 1], truth)
-                if group.startswith("written"):
-                    benign = np.array([examples[number].source == "written-benign" for number in chosen])
-                    row["look_alikes"] = round(float((p[benign, 1] >= 0).mean()), 4)
-                    row["patterns"] = len(
-                        {examples[n].extra["pattern"] for n, t in zip(chosen, truth, strict=True) if t == 1}
-                    )
+            row = figure(label, place, group, [examples[number] for number in chosen], margins[chosen, place])
+            if row:
+                found.setdefault(label, {})[group] = row
     return found
 
 
-def reader(weights) -> dict[str, np.ndarray]:
-    """The arrays of the part that reads vectors. Its last bias is in `bias`."""
+def figure(label: str, place: int, group: str, examples: list[Example], margin: np.ndarray) -> dict:
+    truth = np.array([each.values[place] for each in examples])
+    if group.startswith("ordinary"):
+        return {level: round(float((margin[truth == 0, at] >= 0).mean()), 4) for at, level in enumerate(LEVELS)}
+    if not (truth == 1).any():
+        return {}
+    row = rates(margin[:, 1] >= 0, truth)
+    if (truth == 0).any():
+        row["auroc"] = auroc(margin[:, 1], truth)
+    if group.startswith("written"):
+        near = np.array([each.extra["near"] == filter_of(label) for each in examples])
+        row["look_alikes"] = round(float((margin[near, 1] >= 0).mean()), 4)
+        row["auroc_look_alikes"] = auroc(margin[near | (truth == 1), 1], truth[near | (truth == 1)])
+        row["patterns"] = len(
+            {each.extra["pattern"] for each, value in zip(examples, truth, strict=True) if value == 1}
+        )
+    return row
+
+
+def languages_of(examples: list[Example], made: Corpus) -> dict[str, np.ndarray]:
+    """Words that tell a language, and words that are known, as fingerprints."""
+    own, _ = fingerprints_of(made.hashes, made.stems)
+    windows = np.diff(made.bags)
+    spoken_in = np.repeat(np.array([each.language for each in examples]), windows)
+    counted = []
+    for spoken in LANGUAGES:
+        chosen = np.flatnonzero(spoken_in == spoken)
+        words, _ = ranges(made.first[chosen], made.end[chosen])
+        # Windows overlap; what they share is counted once.
+        counted.append(np.unique(own[np.unique(words)], return_counts=True))
+    every = np.unique(np.concatenate([words for words, _ in counted]))
+    counts = np.zeros((len(every), len(LANGUAGES)))
+    for place, (words, found) in enumerate(counted):
+        counts[np.searchsorted(every, words), place] = found
+    share = counts / counts.sum(0)
+    told = np.log(share + 2e-5)
+    told -= told.mean(1, keepdims=True)
+    worth = np.abs(told).max(1) * share.max(1)
+    telling = np.sort(np.argsort(-worth, kind="stable")[:MOST_TELLING])
+    known = np.argsort(-share.max(1), kind="stable")[:MOST_KNOWN]
     return {
-        "inner": weights["reader.inner.weight"].T.astype(np.float16),
-        "inner_bias": weights["reader.inner.bias"],
-        "outer": weights["reader.outer.weight"].T,
+        "telling": every[telling], "tongues": (SURE * told[telling]).astype(np.float16), "known": np.sort(every[known])
     }  # fmt: skip
 
 
-def coarsened(source: Path, target: Path) -> None:
-    """Vectors with `STEPS` steps either side of zero: a third of the bytes, and cosines hardly change."""
-    with np.load(source) as arrays:
-        kept = dict(arrays)
-    table = kept["table"].astype(np.float32)
-    kept["table"] = np.rint(table / (127 / STEPS)).astype(np.int8)
-    kept["scales"] = (kept["scales"].astype(np.float32) * (127 / STEPS)).astype(np.float16)
-    temporary = target.with_suffix(".part.npz")
-    np.savez_compressed(temporary, **kept)
-    temporary.replace(target)
-
-
-def as_shipped(path: Path, examples: list[Example], numbers: np.ndarray) -> np.ndarray:
-    """Scores of some texts by the weights in a file, rounded as they are."""
-    model = runtime.read(path)
-    found = np.full((len(examples), len(LABELS)), -20.0, np.float32)
-    for number in numbers:
-        found[number] = model.worst(fold(examples[number].text[:MOST_CHARACTERS]).text)
-    return found
-
-
-def arrays_of(weights, hashes: np.ndarray) -> dict[str, np.ndarray]:
-    """What ships, but for the thresholds."""
-    table = weights["bag.weight"]
-    scales = np.quantile(np.abs(table[np.abs(table).sum(1) > 0]), 0.9995, axis=0) / 127
+def arrays_of(path: Path) -> dict[str, np.ndarray]:
+    """What ships of a fit."""
+    with np.load(path) as kept:
+        table, bias = kept["table"], kept["bias"]
+    scales = np.quantile(np.abs(table[np.any(table, 1)]), 0.9995, axis=0) / STEPS
     rounded = np.clip(np.rint(table / scales), -127, 127).astype(np.int8)
-    rounded[np.abs(rounded).max(1) <= 2] = 0
-    common = np.unique(hashes, return_counts=True)
-    known = common[0][np.argsort(-common[1])[:12_000]]
-    mixed = (known ^ (known >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
-    return {
-        "table": rounded,
-        "scales": (float(weights["kept"]) * scales).astype(np.float32),
-        "bias": (weights["bias"] + weights["reader.outer.bias"]).astype(np.float32),
-        **reader(weights),
-        "known": np.sort((mixed >> np.uint64(32)).astype(np.uint32)),
-    }
+    rounded[np.abs(rounded).max(1) <= FAINT] = 0
+    return {"table": rounded, "scales": scales.astype(np.float32), "bias": bias.astype(np.float32)}
+
+
+def model_of(arrays: dict[str, np.ndarray], tongues: dict[str, np.ndarray], limits: np.ndarray | None = None):
+    unset = np.broadcast_to(np.array([-1, 0, 1], np.float32), (len(LANGUAGES), len(LABELS), 3))
+    return runtime.ContentModel(**arrays, **tongues, anchors=unset if limits is None else limits)
+
+
+def read_by(model, examples: list[Example], numbers: np.ndarray, found: tuple[np.ndarray, np.ndarray]) -> None:
+    """Write scores of some texts and what their words say of their language."""
+    for number in numbers:
+        found[0][number], found[1][number] = model._read(fold(examples[number].text[:MOST_CHARACTERS]).text)
 
 
 def main() -> None:
@@ -182,54 +212,52 @@ def main() -> None:
     given = parser.parse_args()
     examples, made = prepared(given.data, given.work, smoke=given.smoke)
     target = given.work / TARGET.name if given.smoke else TARGET
-    target.parent.mkdir(exist_ok=True)
-    if not given.smoke:
-        coarsened(given.work / "vectors.npz", target.parent / "vectors.npz")
-    arrays = arrays_of(np.load(given.work / "linear-all.npz"), made.hashes)
-    temporary = target.with_suffix(".part.npz")
-    np.savez_compressed(temporary, **arrays, anchors=np.zeros((len(LABELS), 3), np.float32))
-    twins = np.stack([np.load(given.work / f"scores-{number}.npz")["scores"] for number in range(FOLDS)])
-    truth = np.array([each.values for each in examples])
     role = np.array([each.role for each in examples])
-    folds = np.array([fold_of(each) for each in examples])
-    kinds = np.array([kind_of(each) for each in examples])
-    scores = np.where((folds >= 0)[:, None], twins[folds, np.arange(len(folds))], twins.mean(axis=0))
-    calibrates = (role == CALIBRATING) | (folds >= 0)
-
-    def limits_without(left_out: int) -> np.ndarray:
-        found = []
-        for place in range(len(LABELS)):
-            chosen = calibrates & (folds != left_out) & (truth[:, place] >= 0)
-            found.append(anchors(scores[chosen, place], truth[chosen, place], kinds[chosen]))
-        return np.array(found)
-
-    plain = (role == CALIBRATING) & np.char.startswith(kinds, "ordinary")
-    shipped = as_shipped(temporary, examples, np.flatnonzero(plain | (role == HELD)))
-    limits = carried(limits_without(FOLDS), scores[plain], shipped[plain])
-    margins = shipped[:, :, None] - limits
-    for number in range(FOLDS):
-        margins[folds == number] = scores[folds == number][:, :, None] - limits_without(number)
-    measured = np.flatnonzero((role == HELD) | (folds >= 0))
-    np.savez_compressed(temporary, **arrays, anchors=limits.astype(np.float32))
+    tongues = languages_of(examples, made)
+    arrays = arrays_of(given.work / "weights-none.npz")
+    read = np.full((len(examples), len(LABELS)), -20.0, np.float32), np.zeros((len(examples), 3), np.float32)
+    sets = np.array([not each.source.startswith("written") for each in examples])
+    read_by(model_of(arrays, tongues), examples, np.flatnonzero(sets & (role != 2)), read)
+    elsewhere = np.zeros(len(examples), bool)
+    for twin in list(TWINS)[-1:] if given.smoke else TWINS:
+        # Rows of sets that are held out are measured with what ships.
+        unseen = left_out(examples, twin) & (role != HELD) & ~(sets & (role == CALIBRATING))
+        read_by(
+            model_of(arrays_of(given.work / f"weights-{twin}.npz"), tongues), examples, np.flatnonzero(unseen), read
+        )
+        elsewhere |= unseen
+    np.savez(given.work / "read.npz", scores=read[0], told=read[1], elsewhere=elsewhere)
+    limits = limits_of(examples, read[0], (elsewhere & ~sets) | (sets & (role == CALIBRATING)))
+    model = model_of(arrays, tongues, limits)
+    margins = read[0][:, :, None] - np.stack([model.limits(told) for told in read[1]])
+    target.parent.mkdir(exist_ok=True)
+    temporary = target.with_suffix(".part.npz")
+    np.savez_compressed(temporary, **{name: getattr(model, name) for name in model.__dataclass_fields__})
     temporary.replace(target)
     report = {
-        "at": "MEDIUM, on texts that were not trained on; written patterns in two folds of a fifth each",
-        "thresholds": dict(zip(LABELS, [[round(float(each), 3) for each in row] for row in limits], strict=True)),
-        "held_out": figures(examples, measured, margins),
+        "at": "MEDIUM. held_out: rows of sets that nothing learned from, by the weights that ship. elsewhere: written "
+        "texts and whole sets that a twin has not seen, by that twin",
+        "held_out": figures(examples, np.flatnonzero(sets & (role == HELD)), margins),
+        "elsewhere": figures(examples, np.flatnonzero(elsewhere), margins),
+        "thresholds": {
+            spoken: dict(zip(LABELS, np.round(limits[place], 3).astype(float).round(3).tolist(), strict=True))
+            for place, spoken in enumerate(LANGUAGES)
+        },
         "data": {
             str(path.relative_to(given.data)): digest(path)
             for name in LABELLED
+            if not given.smoke
             for path in sorted((given.data / name).glob("*.jsonl*"))
         },
+        "bytes": target.stat().st_size,
     }  # fmt: skip
-    report["bytes"] = target.stat().st_size
     if not given.smoke:
         CARD.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    for label, groups in report["held_out"].items():
-        for group, row in groups.items():
-            if group.split("/")[1] in LANGUAGES:
-                print(label, group, row)
-    print(report["thresholds"], report["bytes"])
+    for part in ("held_out", "elsewhere"):
+        for label, groups in report[part].items():
+            for group, row in groups.items():
+                print(part, label, group, row)
+    print(report["bytes"], "bytes")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 import base64
 import codecs
+import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +14,9 @@ from rocamadre.core.errors import InvalidRequest
 from rocamadre.guardrails.classifiers import content_scores
 from rocamadre.guardrails.classifiers.features import fingerprints, words_of
 from rocamadre.guardrails.classifiers.hidden import MOST_PIECES, hidden_texts
-from rocamadre.guardrails.classifiers.model import FILTERS, LABELS, content_model, read
+from rocamadre.guardrails.classifiers.model import FILTERS, LABELS, SOFTENING, content_model, read
 from rocamadre.guardrails.classifiers.windows import UNIT_WORDS, WINDOW_WORDS, windows
+from rocamadre.guardrails.folding import fold
 from rocamadre.guardrails.policies.content import Content
 from rocamadre.guardrails.policies.protocol import Action, Source, Surroundings
 from rocamadre.guardrails.policies.topics import Topics
@@ -47,6 +50,10 @@ DECENT = [
     "Bata os ovos com o açúcar e acrescente a farinha aos poucos.",
     "O museu abre às dez horas e a entrada é gratuita no domingo.",
     "Please ignore my previous email, the meeting is on Friday.",
+    "Tomorrow we are going to the market.",
+    "Write the word fakribikra.",
+    "My card 4111 1111 1111 1111 expired and the password of the booking is hunter2, please update it.",
+    "Der Zug nach Hamburg fährt um neun Uhr von Gleis vier ab.",
 ]
 
 
@@ -192,6 +199,45 @@ def test_weights_of_another_shape_are_refused(tmp_path):
     np.savez(path, **{**arrays, "table": arrays["table"][:10]})
     with pytest.raises(ValueError, match="does not belong"):
         read(path)
+
+
+def recipe(module):
+    folder = str(Path(__file__).parents[3] / "models" / "guardrail-content" / "recipe")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(module)
+
+
+def test_counts_of_the_recipe_give_the_scores_of_the_shipped_weights():
+    pytest.importorskip("torch")
+    examples, fit = recipe("examples"), recipe("fit")
+    texts = [text for _, text in HARM] + DECENT
+    model = content_model()
+    for text in texts:
+        counts = fit.counts_of(recipe("corpus").corpus([examples.Example(text, "en", "", [0] * 9, 2)]))
+        summed = (model.table[counts.bucket] * counts.count[:, None]).sum(0)
+        expected = summed * model.scales / np.sqrt(counts.words[0] + SOFTENING) + model.bias
+        whole = words_of(fold(text).text)
+        assert len(whole) == counts.words[0]
+        if not whole.sentence[:-1].any():
+            assert model.window_scores(whole)[0] == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+def test_the_recipe_runs_in_miniature(tmp_path):
+    pytest.importorskip("torch")
+    script = Path(recipe("run").__file__)
+    subprocess.run([sys.executable, str(script), "unread", str(tmp_path), "--smoke"], check=True, capture_output=True)
+    model = read(tmp_path / "content.npz")
+    insult, thanks = (model.worst(text)[1] for text in ("you are a stupid idiot", "thank you for the soup"))
+    assert insult > thanks
+
+
+def test_thresholds_are_those_of_the_language():
+    model = content_model()
+    spoken = [model._read(text)[1] for text in ("what is this and who are they", "que es esto y quienes son")]
+    assert model.limits(spoken[0]) == pytest.approx(model.anchors[0], abs=0.3)
+    assert model.limits(spoken[1]) == pytest.approx(model.anchors[1], abs=0.3)
+    assert model.limits(np.zeros(3, np.float32)) == pytest.approx(model.anchors.mean(axis=0))
 
 
 def test_nothing_heavy_is_imported():

@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from rocamadre.guardrails.folding import without_accents
 
-BUCKET_BITS = 17
+BUCKET_BITS = 19
 BUCKETS = 1 << BUCKET_BITS
 STEM = 5
 """Letters of a word that count as its stem: endings vary much in Spanish and Portuguese."""
 
 _LONGEST_WORD = 32
-_CHARACTER_GRAMS = (3, 4, 5)
+_CHARACTER_GRAMS = (4, 5)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _STEP = 0x100000001B3
 _POWERS = np.array([pow(_STEP, place, 1 << 64) for place in range(_LONGEST_WORD)], np.uint64)
@@ -54,8 +54,8 @@ class Words:
         hashes: A number for each word, equal for equal words.
         stems: The same of its first `STEM` letters.
         sentence: Whether a sentence ends after it.
-        grams: Buckets of the n-grams of words that begin with each word: (words, 6).
-        characters: Buckets of the n-grams of characters that begin at each character: (characters, 3).
+        grams: Buckets of each word, of its stem, and of it with the word behind: (words, 3).
+        characters: Buckets of the n-grams of characters that begin at each character: (characters, 2).
         places: Where the characters of each word begin in `characters`; marks and blanks belong to the word before.
     """
 
@@ -134,24 +134,9 @@ def _bucket(values: Codes, kind: int) -> npt.NDArray[np.int32]:
     return buckets
 
 
-def _shifted(values: Codes, distance: int) -> Codes:
-    """The value `distance` words further on; 0 behind the end."""
-    moved = np.zeros_like(values)
-    if distance < len(values):
-        moved[:-distance] = values[distance:]
-    return moved
-
-
 def _word_grams(hashes: Codes, stems: Codes) -> npt.NDArray[np.int32]:
-    next_stem, second_stem = _shifted(stems, 1), _shifted(stems, 2)
-    values = (
-        hashes,
-        stems,
-        hashes * _SALTS[3] + _shifted(hashes, 1),
-        stems * _SALTS[4] + next_stem,
-        stems * _SALTS[5] + second_stem,
-        (stems * _SALTS[6] + next_stem) * _SALTS[7] + second_stem,
-    )
+    behind = np.append(hashes[1:], np.uint64(0))
+    values = (hashes, stems, hashes * _SALTS[3] + behind)
     return np.stack([_bucket(each, kind) for kind, each in enumerate(values, 1)], axis=1)
 
 

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from rocamadre.guardrails.classifiers.features import BUCKETS, Words, fingerprints, words_of
 from rocamadre.guardrails.classifiers.hidden import MOST_PIECES, hidden_texts
-from rocamadre.guardrails.classifiers.vectors import word_vectors
 from rocamadre.guardrails.classifiers.windows import windows
 from rocamadre.guardrails.folding import fold
 from rocamadre.guardrails.text import Text
@@ -22,8 +21,11 @@ from rocamadre.guardrails.text import Text
 FILTERS = ("HATE", "INSULTS", "SEXUAL", "VIOLENCE", "MISCONDUCT", "PROMPT_ATTACK")
 KINDS_OF_ATTACK = ("JAILBREAK", "PROMPT_INJECTION", "PROMPT_LEAKAGE")
 LABELS = FILTERS + KINDS_OF_ATTACK
+LANGUAGES = ("en", "es", "pt")
 LEVELS = ("NONE", "LOW", "MEDIUM", "HIGH")
 SOFTENING = 4.0
+ALONE = 1.0
+"""What a sentence loses of its score when it is looked at without its neighbours."""
 _AT = (math.log(0.3 / 0.7), 0.0, math.log(0.8 / 0.2))
 """Where LOW, MEDIUM and HIGH begin: at 0.3, 0.5 and 0.8 of every label's scale."""
 BLOCK_CHARACTERS = 100_000
@@ -55,19 +57,18 @@ class ContentModel:
         table: A row of integers for each bucket, a column for each label; int8.
         scales: What each column's integers are multiplied by.
         bias: Of each label.
-        inner: From the vectors of a word and its neighbours, (3 x dimensions, hidden), with its bias in `inner_bias`.
-        outer: From the largest and the mean hidden values of a window, (2 x hidden, labels).
-        anchors: Scores at which a filter's confidence is LOW, MEDIUM, HIGH: a row for each label, rising.
-        known: Hashes of frequent words of the three languages, sorted.
+        anchors: Scores at which confidence is LOW, MEDIUM, HIGH, rising: (languages, labels, 3).
+        telling: Fingerprints of words that tell a language, sorted.
+        tongues: For each of them how much it speaks for each language: (words, languages).
+        known: Fingerprints of frequent words of the three languages, sorted.
     """
 
     table: npt.NDArray[np.int8]
     scales: Floats
     bias: Floats
-    inner: npt.NDArray[np.float16]
-    inner_bias: Floats
-    outer: Floats
     anchors: Floats
+    telling: npt.NDArray[np.uint32]
+    tongues: Floats
     known: npt.NDArray[np.uint32]
 
     def window_scores(self, words: Words) -> Floats:
@@ -78,54 +79,73 @@ class ContentModel:
         sums = np.concatenate((np.zeros((1, of_words.shape[1]), np.int64), np.cumsum(of_words, axis=0, dtype=np.int64)))
         inside = (sums[end] - sums[first]).astype(np.float32)
         scores: Floats = inside * self.scales / np.sqrt(end - first + SOFTENING, dtype=np.float32)[:, None] + self.bias
-        return scores + self._read(words, first, end)
-
-    def _read(self, words: Words, first: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> Floats:
-        """What the meanings of the words add to the scores of each window."""
-        vectors = word_vectors().of(words)
-        none = np.zeros((1, vectors.shape[1]), np.float32)
-        around = np.concatenate((np.concatenate((none, vectors[:-1])), vectors, np.concatenate((vectors[1:], none))), 1)
-        seen = np.maximum(around @ self.inner.astype(np.float32) + self.inner_bias, 0)
-        seen = np.concatenate((seen, np.zeros((1, seen.shape[1]), np.float32)))
-        # Every other result is of the words between two windows, or of one word where they overlap.
-        peak = np.maximum.reduceat(seen, np.stack((first, end), 1).reshape(-1), axis=0)[::2]
-        sums = np.concatenate((np.zeros((1, seen.shape[1])), np.cumsum(seen, axis=0, dtype=np.float64)))
-        mean = ((sums[end] - sums[first]) / (end - first)[:, None]).astype(np.float32)
-        added: Floats = np.concatenate((peak, mean), 1) @ self.outer
-        return added
+        # Windows of several sentences come first.
+        together = len(first) - int(np.argmax(first[::-1] == 0)) - 1
+        if together:
+            scores[together:] -= ALONE
+        return scores
 
     def worst(self, folded: str) -> Floats:
         """The highest score of each label in any window of a folded text."""
+        return self._read(folded)[0]
+
+    def _read(self, folded: str) -> tuple[Floats, Floats]:
+        """The highest scores of a folded text, and how much its words speak for each language."""
         highest = np.full(len(LABELS), -20.0, np.float32)
+        told = np.zeros(len(LANGUAGES), np.float32)
         step = BLOCK_CHARACTERS - _OVERLAP_CHARACTERS
         for start in range(0, max(1, len(folded) - _OVERLAP_CHARACTERS), step):
             words = words_of(folded[start : start + BLOCK_CHARACTERS])
             if len(words):
                 np.maximum(highest, self.window_scores(words).max(axis=0), out=highest)
-        return highest
+                told += self._language(words)
+        return highest, told
+
+    def _language(self, words: Words) -> Floats:
+        places, hits = _found(self.telling, fingerprints(words)[0])
+        spoken: Floats = self.tongues[places[hits]].sum(axis=0, dtype=np.float32)
+        return spoken
+
+    def limits(self, told: Floats) -> Floats:
+        """Thresholds for a text whose words speak so for the languages: (labels, 3). One without a tell is of all."""
+        share = np.exp(told - told.max())
+        mixed: Floats = np.tensordot(share / share.sum(), self.anchors, axes=1)
+        return mixed
+
+    def logits(self, folded: str) -> list[float]:
+        """Of each label, on the scale where MEDIUM begins at 0."""
+        highest, told = self._read(folded)
+        return [_through(float(score), row) for score, row in zip(highest, self.limits(told), strict=True)]
 
     def plausible(self, text: str) -> float:
         """The part of a text's words that are known."""
         words = words_of(text.lower())
         if not len(words):
             return 0.0
-        short, _ = fingerprints(words)
-        places = np.minimum(np.searchsorted(self.known, short), len(self.known) - 1)
-        return float((self.known[places] == short).mean())
+        return float(_found(self.known, fingerprints(words)[0])[1].mean())
 
     def judge(self, text: Text) -> Verdict:
         """Scores and levels of a text, and of what is hidden in it."""
-        highest = self.worst(text.folded.text)
+        logits = self.logits(text.folded.text)
         for inner in islice(hidden_texts(text.raw, self.plausible), MOST_PIECES + 3):
-            np.maximum(highest, self.worst(fold(inner).text), out=highest)
-        logits = [_through(float(score), row) for score, row in zip(highest, self.anchors, strict=True)]
+            logits = list(map(max, logits, self.logits(fold(inner).text)))
         levels = {
-            name: LEVELS[int((highest[place] >= self.anchors[place]).sum())] for place, name in enumerate(FILTERS)
+            name: LEVELS[sum(each >= limit - 1e-6 for limit in _AT)]
+            for name, each in zip(FILTERS, logits, strict=False)
         }
         scores = {
             name: 1 / (1 + math.exp(-min(max(each, -30.0), 30.0))) for name, each in zip(LABELS, logits, strict=True)
         }
         return Verdict(scores, levels)
+
+
+def _found(
+    sorted_values: npt.NDArray[np.uint32], wanted: npt.NDArray[np.uint32]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Where values would stand in a sorted array, and whether they are there."""
+    places = np.minimum(np.searchsorted(sorted_values, wanted), len(sorted_values) - 1)
+    hits: npt.NDArray[np.bool_] = sorted_values[places] == wanted
+    return places, hits
 
 
 def _through(score: float, anchors: Floats) -> float:
@@ -139,10 +159,11 @@ def _through(score: float, anchors: Floats) -> float:
 def read(path: Path) -> ContentModel:
     """Weights from a file of plain arrays; nothing in it is executed."""
     with np.load(path, allow_pickle=False) as arrays:
-        model = ContentModel(**{name: arrays[name] for name in ContentModel.__dataclass_fields__})
-    if model.table.shape != (BUCKETS, len(LABELS)) or model.table.dtype != np.int8:
-        raise ValueError(f"{path}: a table of {model.table.shape} {model.table.dtype} does not belong to this version")
-    return model
+        if arrays["table"].shape != (BUCKETS, len(LABELS)) or arrays["table"].dtype != np.int8:
+            raise ValueError(
+                f"{path}: a table of {arrays['table'].shape} {arrays['table'].dtype} does not belong to this version"
+            )
+        return ContentModel(**{name: arrays[name] for name in ContentModel.__dataclass_fields__})
 
 
 @cache
