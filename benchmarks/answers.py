@@ -44,6 +44,7 @@ from rocamadre.knowledge.answers.extractor.reader import TrainedReader, make_rea
 from rocamadre.knowledge.answers.lexicon import NOT_FOUND, NOTHING
 from rocamadre.knowledge.answers.questions import read_question
 from rocamadre.knowledge.answers.types import Passage
+from rocamadre.knowledge.chunkers.sentences import LONGEST_SENTENCE, sentences
 from rocamadre.knowledge.embedding import check_embedder, embed_here
 from rocamadre.knowledge.languages import analyse
 from rocamadre.knowledge.operations import get_knowledge_base
@@ -214,14 +215,17 @@ def chosen(found: Sequence[Row], most: int) -> tuple[list[str], dict[str, list[R
 
 
 def faithful(text: str, citations: Sequence[Row], paragraphs: set[str]) -> bool:
-    """Whether every part of an answer stands word for word in what it cites, and spans fit."""
+    """Whether every sentence of an answer stands word for word in what it cites, and spans fit."""
     for citation in citations:
         part = citation["generatedResponsePart"]["textResponsePart"]
         start, end = part["span"]["start"], part["span"]["end"]
         sources = [reference["content"]["text"] for reference in citation["retrievedReferences"]]
         if text[start : end + 1] != part["text"] or not all(source in paragraphs for source in sources):
             return False
-        if text not in SORRY and not any(part["text"] in source for source in sources):
+        # Sentences that need not stand beside each other share a citation.
+        said = [part["text"][start:end] for start, end in sentences(part["text"], longest=LONGEST_SENTENCE)]
+        whole = any(part["text"] in source for source in sources)
+        if text not in SORRY and not whole and not all(any(each in source for source in sources) for each in said):
             return False
     return True
 
