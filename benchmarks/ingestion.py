@@ -11,8 +11,8 @@ is missing (some 400 MB, laid over `.venv`).
 
 With ready vectors both clocks begin in a program that is loaded, with nothing opened yet: ours then starts the child
 that reads (a quarter of a second of computing), theirs makes its client and tables. With a few hundred files that
-decides a good part; the defaults make it small. Ours takes vectors as JSON, as from a server, theirs as lists in memory; ours
-besides stems words, tells languages and keeps exact spans. With an embedder both are warm.
+decides a good part; the defaults make it small. Ours takes vectors as JSON, as from a server, theirs as lists in
+memory; ours besides stems words, tells languages and keeps exact spans. With an embedder both are warm.
 """
 
 from __future__ import annotations
