@@ -196,8 +196,8 @@ class KnowledgeSettings(BaseModel):
     )
     second_embedder: str = Field(
         default="rocamadre.roca-embed-v1:0",
-        description="Model whose vectors new knowledge bases keep beside those of an embedder that knows English alone, "
-        "for questions and documents in other languages; empty: none.",
+        description="Model whose vectors new knowledge bases keep beside those of an embedder that knows English "
+        "alone, for questions and documents in other languages; empty: none.",
     )
     postgres_url: str = Field(
         default="",
