@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from corpus import Corpus, corpus, ranges
+from counted import Corpus, corpus, ranges
 from examples import TRAINING, Example, augmented, everything
 from sources import SEED
 

@@ -14,7 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from corpus import MOST_CHARACTERS, Corpus, ranges
+from counted import MOST_CHARACTERS, Corpus, ranges
 from examples import CALIBRATING, HELD, LABELS, Example
 from fit import TWINS, left_out, prepared
 from sources import LANGUAGES, digest

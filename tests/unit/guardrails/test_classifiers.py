@@ -214,7 +214,7 @@ def test_counts_of_the_recipe_give_the_scores_of_the_shipped_weights():
     texts = [text for _, text in HARM] + DECENT
     model = content_model()
     for text in texts:
-        counts = fit.counts_of(recipe("corpus").corpus([examples.Example(text, "en", "", [0] * 9, 2)]))
+        counts = fit.counts_of(recipe("counted").corpus([examples.Example(text, "en", "", [0] * 9, 2)]))
         summed = (model.table[counts.bucket] * counts.count[:, None]).sum(0)
         expected = summed * model.scales / np.sqrt(counts.words[0] + SOFTENING) + model.bias
         whole = words_of(fold(text).text)
