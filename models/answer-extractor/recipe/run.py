@@ -23,7 +23,7 @@ import data
 import numpy as np
 import root
 import torch
-from calibrate import by_search, learn, look, scenes
+from calibrate import BY_WORDS, by_search, learn, look, scenes
 from export import compared, save
 from net import Net
 from packing import Packer, common_words, cut
@@ -152,14 +152,19 @@ def main() -> None:
         trainer.load()
     trainer.train(draw, high=3e-3, low=3e-5, judge=judge, every=40)
     finish(given, trainer.averaged(), ready, {"steps": trainer.steps, "training_seconds": round(trainer.used),
-                                              "given_the_passage": judge(trainer.averaged())})  # fmt: skip
+                                              "given_the_passage": _numbers(judge(trainer.averaged()))})  # fmt: skip
+
+
+def _numbers(figures: dict[str, float]) -> dict[str, float | None]:
+    """Without what could not be measured, which JSON has no word for."""
+    return {name: None if np.isnan(value) else value for name, value in figures.items()}
 
 
 def finish(given: argparse.Namespace, net: Net, ready: dict, facts: dict) -> None:
     """Calibrate, write the file, compare, note."""
     words, space, weights = data.Words(), WordSpace(root.ROOT / "models" / "roca-embed"), net.state_dict()
     file = given.work / FILE
-    known = {"holds": [], "refuse_below": 0.0, "span_from": 1.0, "by_search": 1.0}
+    known = {"holds": [], "refuse_below": 0.0, "span_from": 1.0, "by_search": 1.0, "by_words": BY_WORDS}
 
     def reader(value: float) -> TrainedReader:
         save(file, weights, ready["common"], known | {"by_search": value}, space.sha256)
@@ -175,6 +180,7 @@ def finish(given: argparse.Namespace, net: Net, ready: dict, facts: dict) -> Non
     facts |= {"dev": learned["figures"], "calibration": known}
     facts |= {"parity": compared(net, file, ready["packed"]["dev"][:200], ready["table"])}
     facts |= {"parameters": sum(value.numel() for value in weights.values()), "bytes": file.stat().st_size}
+    facts |= {"word_vectors_sha256": space.sha256}
     facts |= {"sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "data_sha256": data.hashes(given.data)}
     facts |= {"licences": {name: licence for name, (licence, _) in data.SETS.items()}, "seed": SEED}
     (given.work / "figures.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")

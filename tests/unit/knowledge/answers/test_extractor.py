@@ -56,7 +56,13 @@ def parts(chance: np.random.Generator) -> dict[str, np.ndarray]:
 def write(
     path: Path, made: dict[str, np.ndarray], *, refuse_below: float = 0.0, form: str = FORMAT, space: str = ""
 ) -> Path:
-    calibration = {"holds": [0.0] * 26, "refuse_below": refuse_below, "span_from": 0.5, "by_search": 1.0}
+    calibration = {
+        "holds": [0.0] * 27,
+        "refuse_below": refuse_below,
+        "span_from": 0.5,
+        "by_search": 1.0,
+        "by_words": 0.0,
+    }
     metadata = {"format": form, "space": space, "common": json.dumps(COMMON), "calibration": json.dumps(calibration)}
     save_file(made, path, metadata=metadata)
     return path

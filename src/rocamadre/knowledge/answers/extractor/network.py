@@ -49,12 +49,14 @@ class Calibration(msgspec.Struct, frozen=True):
         refuse_below: Least probability that the passages hold the answer.
         span_from: Least probability of a span from which it is given alone.
         by_search: How much a passage's score in the search counts when spans of several are compared.
+        by_words: How much the log-linear reader's opinion counts there.
     """
 
     holds: list[float]
     refuse_below: float
     span_from: float
     by_search: float
+    by_words: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,8 @@
-"""The reader with a trained network, which points at spans of the retrieved passages."""
+"""The reader with a trained network, which points at spans of the retrieved passages.
+
+The network reads closely but only a few words at a time; the log-linear reader sees which sentence is near the
+question. What one of them takes for the answer counts more if the other does, too.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,8 @@ import numpy as np
 
 from rocamadre.catalog.embedded import embedded_dir
 from rocamadre.core.errors import InvalidRequest
-from rocamadre.knowledge.answers.extractive import ExtractiveReader, language_of
+from rocamadre.knowledge.answers.extractive import ExtractiveReader, Reading, language_of, weights_of
+from rocamadre.knowledge.answers.extractive import look as weigh
 from rocamadre.knowledge.answers.extractor.features import Array, Asked, ask, pair, take
 from rocamadre.knowledge.answers.extractor.network import FILE, Network, best_spans
 from rocamadre.knowledge.answers.extractor.space import WordSpace
@@ -30,7 +35,9 @@ MOST_PASSAGES = 5
 """Passages that are read, best first."""
 PART, OVERLAP = 260, 60
 """Words that are read at once, as in training, and how many of them the next part repeats."""
-_SPANS = 2
+_SPANS = 6
+"""Of each part; of those of all, the best is chosen with what the other reader says."""
+_LEAST_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class Found:
 
     Attributes:
         chance: Logarithm of its probability among all spans of its part and none.
+        beside: What the log-linear reader says of it, see `_beside`.
         value: By which spans of several passages are compared.
         none: Logarithm of the probability that this part does not answer.
         facts: Of the question and the part, see `features.pair`.
@@ -48,6 +56,7 @@ class Found:
     start: int
     end: int
     chance: float
+    beside: float
     value: float
     none: float
     facts: Array
@@ -93,7 +102,7 @@ class TrainedReader:
         if confidence < known.refuse_below:
             return None
         best = found.spans[0]
-        chance = math.exp(best.chance)
+        chance = self.sureness(best)
         facts = {"kind": KINDS[found.asked.question.kind], "holds": round(confidence, 3), "span": round(chance, 3)}
         text = passages[best.passage].text
         if self._form == "span" or (self._form == "auto" and chance >= known.span_from):
@@ -120,6 +129,10 @@ class TrainedReader:
         """The probability that the best span is right."""
         return 1 / (1 + math.exp(-float(np.dot(found.holding, self._network.calibration.holds))))
 
+    def sureness(self, found: Found) -> float:
+        """From 0 to 1: how sure it is of a span, by both readers; compared with `span_from`."""
+        return math.exp(min(0.0, found.chance + self._network.calibration.by_words * (found.beside - 1)))
+
     def look(self, question: str, passages: Sequence[Passage]) -> Look | None:
         """Read the first passages; None where there is nothing to read."""
         passages = passages[:MOST_PASSAGES]
@@ -134,15 +147,18 @@ class TrainedReader:
             return None
         pairs = [pair(asked, take(words, self._space, self._network.common)) for _, words in parts]
         top = max((passage.score for passage in passages), default=0.0) or 1.0
+        other = weigh(asked.question, passages, weights_of(language, compares=False), None)
+        known = self._network.calibration
         spans: list[Found] = []
         for (place, words), held, scores in zip(parts, pairs, self._network.scores(pairs), strict=True):
             best = best_spans(scores, _SPANS)
             none = scores.none - (float(scores.start[best[0][0]] + scores.end[best[0][1]]) - best[0][2])
-            by_search = self._network.calibration.by_search * (passages[place].score / top)
-            spans += [
-                Found(place, words[first].start, words[last].end, chance, chance + by_search, none, held.facts)
-                for first, last, chance in best
-            ]
+            by_search = known.by_search * (passages[place].score / top)
+            for first, last, chance in best:
+                start, end = words[first].start, words[last].end
+                beside = _beside(other, place, start, end)
+                value = chance + by_search + known.by_words * beside
+                spans.append(Found(place, start, end, chance, beside, value, none, held.facts))
         spans.sort(key=lambda each: -each.value)
         return Look(asked, tuple(spans), _holding(asked, spans, passages, top))
 
@@ -157,10 +173,23 @@ def _holding(asked: Asked, spans: Sequence[Found], passages: Sequence[Passage], 
         [
             1.0, max(best.chance, -12.0), max(best.none, -12.0), math.exp(best.chance), math.exp(best.none),
             max(best.chance - best.none, -8.0), min(nones.values()), best.value - other,
-            *best.facts[:7], passages[best.passage].score / top, 1.0 / (1 + best.passage), 1.0 / len(passages), *kinds,
+            best.beside, *best.facts[:7], passages[best.passage].score / top, 1.0 / (1 + best.passage),
+            1.0 / len(passages), *kinds,
         ],
         np.float32,
     )  # fmt: skip
+
+
+def _beside(other: Reading | None, passage: int, start: int, end: int) -> float:
+    """The logarithm of the probability of the span's sentence, and 1 more if its span is the same or overlaps."""
+    if other is None:
+        return math.log(_LEAST_SHARE)
+    share = max(
+        (part for view, part in other.views if view.passage == passage and view.start < end and view.end > start),
+        default=0.0,
+    )
+    agrees = other.span.passage == passage and other.span.start < end and other.span.end > start
+    return math.log(share + _LEAST_SHARE) + (1.0 if agrees else 0.0)
 
 
 def sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
