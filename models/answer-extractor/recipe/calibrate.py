@@ -19,8 +19,8 @@ SHARES = {"answerable": 0.5, "unanswerable": 0.2, "away": 0.3}
 ANSWERED = 0.85
 """Share of the answerable questions that are to be answered; as many of the others as that allows are refused."""
 BY_WORDS = 2.0
-"""How much the log-linear reader's opinion counts. On articles aside from training 1 is better by 0.01, within chance; 2
-reads short texts of every day better, where the network's narrow view misleads it."""
+"""How much the log-linear reader's opinion counts. On articles aside from training 1 is better by 0.01, within chance;
+2 reads short texts of every day better, where the network's narrow view misleads it."""
 SURE = 0.7
 """Mean F1 of the spans that are given without their sentences."""
 
