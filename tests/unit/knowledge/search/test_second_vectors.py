@@ -129,7 +129,7 @@ def test_neighbours_are_told_by_the_cosine_that_the_question_is_told_by(share) -
 
 def test_in_doubt_a_chunk_among_good_ones_comes_before_one_alone(filled, monkeypatch) -> None:
     stage = "rocamadre.knowledge.search.stages.neighbours"
-    monkeypatch.setattr(f"{stage}.CROWD", 1)
+    monkeypatch.setattr("rocamadre.knowledge.search.stages.feedback.CROWD", 1)
     monkeypatch.setattr(f"{stage}.NEIGHBOURS", 2)
     alike = [piece(f"Heat flows through thin wings at speed {number}.") for number in range(6)]
     lonely = [piece(f"Market day number {number} brought fish, bread and heat.") for number in range(2)]
@@ -153,7 +153,7 @@ def test_in_doubt_a_chunk_among_good_ones_comes_before_one_alone(filled, monkeyp
 
 
 def test_nothing_moves_where_one_chunk_holds_the_words(filled, monkeypatch) -> None:
-    monkeypatch.setattr("rocamadre.knowledge.search.stages.neighbours.CROWD", 1)
+    monkeypatch.setattr("rocamadre.knowledge.search.stages.feedback.CROWD", 1)
     chunks = [piece(f"Stall {number} sells bread.") for number in range(12)]
     answer = piece("The lighthouse keeper Matilda rowed to Skerry island.")
     found = search(filled(answer, *chunks), Query("Matilda lighthouse Skerry", language="en"), SearchSettings(), embed)

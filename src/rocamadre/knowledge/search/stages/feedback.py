@@ -28,13 +28,18 @@ CROWD = 200
 """Chunks of a knowledge base from which the best few have more in common than chance; in a handful, any three are."""
 
 
+def is_skipped(state: State) -> bool:
+    """Whether the ranking is left as the fusion made it; the reason is noted."""
+    if state.query.search_type == "SEMANTIC" or state.settings.fusion != "adaptive":
+        state.facts["skipped"] = "only the adaptive fusion knows how much is in doubt"
+    elif state.store.count() < CROWD:
+        state.facts["skipped"] = f"fewer than {CROWD} chunks"
+    return "skipped" in state.facts
+
+
 def feedback(state: State) -> None:
     """Rank the candidates again, with the best ones' terms among the parts."""
-    if state.query.search_type == "SEMANTIC" or state.settings.fusion != "adaptive":
-        state.facts["skipped"] = "only the adaptive fusion knows how to weigh it"
-        return
-    if state.store.count() < CROWD:
-        state.facts["skipped"] = f"fewer than {CROWD} chunks"
+    if is_skipped(state):
         return
     ids = [item.id for item in state.ranking[: max(DEPTH, state.query.limit)]]
     chunks = state.chunks(ids)

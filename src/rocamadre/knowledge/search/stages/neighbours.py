@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rocamadre.knowledge.search.embedders import names_of, shared
 from rocamadre.knowledge.search.rules import Column
-from rocamadre.knowledge.search.stages.feedback import CROWD, DEPTH
+from rocamadre.knowledge.search.stages.feedback import DEPTH, is_skipped
 from rocamadre.knowledge.search.state import State
 from rocamadre.knowledge.search.types import Scored
 
@@ -22,11 +22,7 @@ LEAST = 0.001
 
 def neighbours(state: State) -> None:
     """Mix each candidate's score with that of the candidates nearest to it, weighted by cosine."""
-    if state.query.search_type == "SEMANTIC" or state.settings.fusion != "adaptive":
-        state.facts["skipped"] = "only the adaptive fusion knows how much is in doubt"
-        return
-    if state.store.count() < CROWD:
-        state.facts["skipped"] = f"fewer than {CROWD} chunks"
+    if is_skipped(state):
         return
     share = SHARE * state.doubt**2
     state.facts["share"] = round(share, 4)
