@@ -93,7 +93,7 @@ def test_kills_under_load(kind, tmp_path):
         stop.set()
         await asyncio.gather(*clients)
         assert len(seen) == KILLS
-        assert pool.status()[0].active == 0
+        assert engine.active == 0
         assert psutil.Process().num_fds() <= files + 1
         return outcomes
 

@@ -81,6 +81,7 @@ class PooledEngine:
         self._copies = [Copy() for _ in range(settings.replicas)]
         self._turn = 0
         self._waiting: WaitingLine[Copy] = WaitingLine()
+        self._clearing: set[asyncio.Task[None]] = set()
         self._closed = False
         self._last_error: RocamadreError | None = None
 
@@ -154,7 +155,7 @@ class PooledEngine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(runner.stop() for runner in runners))
+        await asyncio.gather(*(runner.stop() for runner in runners), *self._clearing)
 
     async def close(self) -> None:
         """Unload for good: what still holds this engine gets `ModelFailure`."""
@@ -353,13 +354,16 @@ class PooledEngine:
         if copy.runner is runner:
             copy.reason = reason
             self._mark_dead(copy, runner)
-        await runner.stop()
 
     def _mark_dead(self, copy: Copy, runner: Runner) -> None:
         """A copy is gone; once per life. Waiting requests get a new one, unless it keeps dying."""
         if copy.runner is not runner:
             return
         copy.ready, copy.runner = False, None
+        # A task of its own: what ends the caller must not leave half of a dead copy behind.
+        clearing = asyncio.create_task(runner.stop())
+        self._clearing.add(clearing)
+        clearing.add_done_callback(self._clearing.discard)
         self._count_death(copy, copy.reason or "its process ended")
         logger.warning("engine.died", extra={"model": self.spec.model_id, "reason": copy.reason})
         if self._waiting or self.running:
@@ -380,7 +384,6 @@ class PooledEngine:
         if copy.runner is runner and not await runner.responds():
             copy.reason = "it stopped answering"
             self._mark_dead(copy, runner)
-            await runner.stop()
 
 
 def _tier() -> Tier:

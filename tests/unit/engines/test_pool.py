@@ -49,6 +49,7 @@ class Scripted:
             self.pid = self.process.pid
 
     async def stop(self):
+        await asyncio.sleep(self.plan.get("stop_s", 0))
         self.stopped = True
         if self.pid is not None:
             self.process.kill()
@@ -286,6 +287,22 @@ def test_undelivered_request_is_tried_again(plan, tmp_path):
 
     in_pool(body, tmp_path)
     assert len(plan["made"]) == 2
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_dead_copy_is_cleared_away_before_the_pool_is_closed(plan, tmp_path, told):
+    plan["stop_s"] = 0.05
+
+    async def body(pool):
+        engine = await pool.engine(spec())
+        if told:
+            plan["made"][0].dead.set_result("killed")
+            await asyncio.sleep(0.01)
+        plan["undelivered"] = 1
+        await drain(engine)
+
+    in_pool(body, tmp_path)
+    assert [runner.stopped for runner in plan["made"]] == [True] * len(plan["made"])
 
 
 def test_crash_loop_backs_off_and_says_why(plan, tmp_path):

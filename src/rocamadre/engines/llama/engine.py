@@ -117,10 +117,12 @@ class LlamaEngine:
 
     async def stop(self) -> None:
         """See `Runner.stop`."""
-        if self._process is not None:
-            await self._process.stop()
-        if self._transport is not None:
-            await self._transport.close()
+        try:
+            if self._process is not None:
+                await self._process.stop()
+        finally:
+            if self._transport is not None:
+                await self._transport.close()
         if self._socket is not None:
             await asyncio.to_thread(remove_socket, self._socket, self._home)
             self._socket = None

@@ -18,6 +18,7 @@ QUESTION_TIMEOUT_S = 10.0
 _EVENT = b"data: "
 _LONGEST_LINE = 64 << 20
 _GATHER_S = 0.02
+_PARTING_S = 1.0
 
 
 class Candidate(msgspec.Struct):
@@ -87,9 +88,16 @@ class Transport:
         self._session = aiohttp.ClientSession(
             "http://engine", connector=connector, timeout=aiohttp.ClientTimeout(total=None)
         )
+        self._open = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def close(self) -> None:
-        """Drop all connections."""
+        """Drop all connections, once the child has ended."""
+        # Whoever reads when aiohttp closes a connection waits forever. The child's end wakes them, so that comes first.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PARTING_S):
+                await self._idle.wait()
         await self._session.close()
 
     async def ask(self, path: str, body: Any, *, timeout_s: float = QUESTION_TIMEOUT_S) -> Any:
@@ -130,6 +138,10 @@ class Transport:
     async def _reply(
         self, path: str, body: Any, patience: aiohttp.ClientTimeout
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        if self._session.closed:
+            raise NotDelivered(f"{self._name}: its process is gone")
+        self._open += 1
+        self._idle.clear()
         try:
             async with self._session.post(
                 path, data=msgspec.json.encode(body), headers={"Content-Type": "application/json"}, timeout=patience
@@ -143,6 +155,10 @@ class Transport:
             raise ModelTimeout(f"{self._name}: no answer in time") from error
         except (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError) as error:
             raise ModelFailure(f"{self._name}: its process died while it worked on this") from error
+        finally:
+            self._open -= 1
+            if not self._open:
+                self._idle.set()
 
     async def _refusal(self, reply: aiohttp.ClientResponse) -> RocamadreError:
         data = await reply.read()
