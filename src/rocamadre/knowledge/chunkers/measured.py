@@ -26,8 +26,8 @@ _SPACE = re.compile(r"\s")
 _LINE = re.compile(r"\n(?=[^\S\n]*+\S)")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*+\n\s*+")
 _SPACES = re.compile(r"\s+")
-_BESIDE = (1).__add__
 _WIDE = re.compile(r"\s\s+")
+_BREAKS = re.compile(r"\n\s+")
 _BLOCK = 1 << 20
 _CUT = 16
 _COSTS: WeakKeyDictionary[CountTokens, Callable[[str], int]] = WeakKeyDictionary()
@@ -191,7 +191,7 @@ class Measured:
         if len(self.text) <= _BLOCK:
             words = split(self.text)
             costs: Sequence[int] = words.costs(self._cost)
-            self.starts = _Starts(self.text, words.pieces)
+            self.starts = _Starts(self.text, words.widths())
             self.ends = _Ends(self.starts)
             self._words = words
         else:
@@ -295,12 +295,11 @@ class _Starts(Sequence[int]):
 
     __slots__ = ("even", "firsts", "offsets", "places")
 
-    def __init__(self, text: str, words: Sequence[str]) -> None:
-        self.even = list(accumulate(map(_BESIDE, map(len, words)), initial=0))
+    def __init__(self, text: str, widths: Sequence[int]) -> None:
+        self.even = list(accumulate(widths, initial=0))
         offset = len(text) - len(text.lstrip())
         self.firsts, self.offsets, self.places = [0], [offset], [offset]
-        for gap in _WIDE.finditer(text, offset):
-            start, end = gap.span()
+        for start, end in _wide_gaps(text, offset, self.even[-1] - 1):
             self.firsts.append(bisect_left(self.even, start - offset + 1))
             offset += end - start - 1
             self.offsets.append(offset)
@@ -325,6 +324,22 @@ class _Starts(Sequence[int]):
         part = max(0, bisect_right(self.places, position) - 1)
         found = bisect_left(self.even, position - self.offsets[part], 0, len(self))
         return found if part + 1 == len(self.firsts) else min(found, self.firsts[part + 1])
+
+
+def _wide_gaps(text: str, begin: int, even: int) -> list[tuple[int, int]]:
+    """Where a text has several characters of white space in a row.
+
+    Args:
+        text: Any.
+        begin: Where its first word does.
+        even: The length from there to the end of its last word if all gaps were single spaces.
+    """
+    stop = len(text.rstrip())
+    found = [gap.span() for gap in _BREAKS.finditer(text, begin, stop)]
+    # Mostly they are all between paragraphs, which is found out sooner than where any others are.
+    if begin + even + sum([end - start - 1 for start, end in found]) == stop:
+        return found
+    return [gap.span() for gap in _WIDE.finditer(text, begin, stop)]
 
 
 class _Ends(Sequence[int]):

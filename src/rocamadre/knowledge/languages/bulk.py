@@ -7,7 +7,7 @@ one is taken apart once and gets a number; whatever is known of it is then found
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
@@ -20,55 +20,83 @@ LONGEST = 64
 _MOST = 100_000
 _ODD = 255
 _MARGIN = 1e-9
+_UNKNOWN: Any = object()
 
 _Kind: TypeAlias = tuple[int, tuple[tuple[str, float], ...]]
 """How many words a piece has, and what they say of the language."""
 _Taking: TypeAlias = Callable[[Any], tuple[Any, ...]]
 
 
+class _Numbers(dict[str, int]):
+    """The number of every piece; one that is looked up for the first time is learnt then."""
+
+    def __init__(self, table: _Table) -> None:
+        self._table = table
+
+    def __missing__(self, piece: str) -> int:
+        return self._table.learn(piece) if len(piece) <= LONGEST else 0
+
+
 class _Table:
     """What is known of pieces, by number; never emptied, but replaced: a text that was made with it goes on with it."""
 
     def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
+        self.numbers = _Numbers(self)
         self.pieces: list[str] = [""]
+        self.widths: list[int] = [1]
         self.kinds = bytearray([_ODD])
         self.meaning: list[_Kind] = []
-        self.terms: dict[str, list[str | None]] = {}
-        self.costs: WeakKeyDictionary[Callable[[str], int], list[int | None]] = WeakKeyDictionary()
+        self._terms: dict[str, list[str]] = {}
+        self._costs: WeakKeyDictionary[Callable[[str], int], list[int]] = WeakKeyDictionary()
         self._kind_numbers: dict[_Kind, int] = {}
         self._lock = threading.Lock()
 
-    def learn(self, pieces: Iterable[str]) -> None:
+    def learn(self, piece: str) -> int:
+        """The number of a piece that had none."""
+        words = [piece.lower()] if piece.isalpha() and piece.isascii() else words_of(piece)
+        points = [POINTS[word] for word in words if word in POINTS]
+        kind = len(words), tuple(each for one in points for each in one) if points else ()
         with self._lock:
-            for piece in set(pieces).difference(self.numbers):
-                if len(piece) > LONGEST:
-                    continue
-                words = [piece.lower()] if piece.isalpha() and piece.isascii() else words_of(piece)
-                points = [POINTS[word] for word in words if word in POINTS]
-                kind = len(words), tuple(each for one in points for each in one) if points else ()
-                number = self._kind_numbers.get(kind)
-                if number is None:
-                    number = min(len(self.meaning), _ODD)
-                    if number < _ODD:
-                        self._kind_numbers[kind] = number
-                        self.meaning.append(kind)
-                self.kinds.append(number)
-                self.pieces.append(piece)
-                self.numbers[piece] = len(self.pieces) - 1
+            if piece in self.numbers:
+                return self.numbers[piece]
+            number = self._kind_numbers.get(kind)
+            if number is None:
+                number = min(len(self.meaning), _ODD)
+                if number < _ODD:
+                    self._kind_numbers[kind] = number
+                    self.meaning.append(kind)
+            self.kinds.append(number)
+            self.widths.append(len(piece) + 1)
+            # Last, and in this order: what has a number is found by it in all columns.
+            self.pieces.append(piece)
+            self.numbers[piece] = len(self.pieces) - 1
+            return len(self.pieces) - 1
 
-    def known(self, column: list[Any], words: Words, found: Callable[[str], Any]) -> tuple[Any, ...]:
-        """What a column has of some words; what it lacks is found out. Number 0 has nothing ever."""
+    def costs(self, count: Callable[[str], int]) -> list[int]:
+        """What each piece costs; number 0 costs nothing."""
+        column = self._costs.get(count)
+        if column is None:
+            column = self._costs[count] = [0]
         if len(column) < len(self.pieces):
             with self._lock:
-                column += [None] * (len(self.pieces) - len(column))
-        got = words.taking(column)
-        if None not in got:
-            return got
-        for number in words.numbers:
-            if column[number] is None and number:
-                column[number] = found(self.pieces[number])
-        return words.taking(column)
+                column += map(count, self.pieces[len(column) :])
+        return column
+
+    def terms(self, language: str, words: Words) -> str:
+        """The terms of some pieces, separated by spaces; number 0 has none."""
+        column = self._terms.get(language)
+        if column is None:
+            column = self._terms[language] = [""]
+        if len(column) < len(self.pieces):
+            with self._lock:
+                column += [_UNKNOWN] * (len(self.pieces) - len(column))
+        try:
+            return " ".join(filter(None, words.taking(column)))
+        except TypeError:  # What is not known is no text.
+            for number in set(words.numbers):
+                if column[number] is _UNKNOWN:
+                    column[number] = _terms(self.pieces[number], language)
+            return " ".join(filter(None, words.taking(column)))
 
 
 _table = _Table()
@@ -114,21 +142,17 @@ class Words:
 
     def terms(self, language: str) -> str:
         """As `analyse`, separated by spaces."""
-        table = self._table
-        column = table.terms.setdefault(language, [])
-        found = table.known(column, self, lambda piece: _terms(piece, language))
         if 0 in self.numbers:
             return " ".join(terms_of([word for piece in self.pieces for word in words_of(piece)], language))
-        return " ".join(filter(None, found))
+        return self._table.terms(language, self)
 
     def costs(self, count: Callable[[str], int]) -> tuple[int, ...]:
         """What each costs, as `count` says of it; of one with more than `LONGEST` characters, 0."""
-        table = self._table
-        column = table.costs.get(count)
-        if column is None:
-            column = table.costs[count] = []
-        found = table.known(column, self, count)
-        return tuple(cost or 0 for cost in found) if 0 in self.numbers else found
+        return self.taking(self._table.costs(count))
+
+    def widths(self) -> Sequence[int]:
+        """The characters of each, and one for the space behind it."""
+        return [len(piece) + 1 for piece in self.pieces] if 0 in self.numbers else self.taking(self._table.widths)
 
 
 def split(text: str) -> Words:
@@ -140,22 +164,15 @@ def split(text: str) -> Words:
     """
     global _table
     pieces = text.split()
+    if len(_table.pieces) > _MOST:
+        _table = _Table()
     table = _table
-    if len(table.pieces) > _MOST:
-        table = _table = _Table()
-    taking = _taker(pieces)
-    try:
-        return Words(table, pieces, taking(table.numbers))
-    except KeyError:
-        table.learn(pieces)
-    numbers = table.numbers
-    try:
-        return Words(table, pieces, taking(numbers))
-    except KeyError:
-        return Words(table, pieces, tuple(numbers.get(piece, 0) for piece in pieces))
+    return Words(table, pieces, _taker(pieces)(table.numbers))
 
 
 def _terms(piece: str, language: str) -> str:
+    if piece.isalpha() and piece.isascii():
+        return term_of(piece.lower(), language)
     return " ".join(filter(None, [term_of(word, language) for word in words_of(piece)]))
 
 

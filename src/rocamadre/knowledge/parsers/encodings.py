@@ -19,7 +19,7 @@ _ALLOWED = frozenset(
     "ascii utf-8 utf-16 utf-16-le utf-16-be iso8859-1 iso8859-2 iso8859-9 iso8859-15 cp1250 cp1251 cp1252 cp1254 cp437 "
     "cp850 koi8-r mac-roman shift_jis euc_jp euc_kr gb2312 gbk gb18030 big5".split()
 )
-_CONTROLS = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_CONTROLS = bytes((*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F))
 _NOT_WINDOWS = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 _SAMPLE = 1 << 16
 _MOST_CONTROLS = 0.02
@@ -49,9 +49,9 @@ def decode(data: bytes, *, declared: bytes = b"") -> tuple[str, str]:
         Refused: `unsupported`, it is no text.
     """
     text, encoding = _decoded(data, declared)
-    sample = text[:_SAMPLE]
-    controls = len(_CONTROLS.findall(sample)) + sample.count("\0")
-    if controls > _MOST_CONTROLS * len(sample) + 1:
+    sample = text[:_SAMPLE].encode("utf-8", "surrogatepass")
+    controls = len(sample) - len(sample.translate(None, delete=_CONTROLS))
+    if controls > _MOST_CONTROLS * min(len(text), _SAMPLE) + 1:
         raise Refused("the document is a binary file of no format that is read", "unsupported")
     return text, encoding
 

@@ -54,6 +54,8 @@ _LARGE_BYTES = 256 * 1024 * 1024
 _AHEAD_BYTES = 128 * 1024
 """Of documents that a child has before it has answered; so few that none is waited for with while it answers."""
 _AHEAD = 32
+_TOGETHER_BYTES = 32 * 1024
+"""Of documents that are sent together: a call for each costs as much as a good part of preparing it."""
 _ROOM_BYTES = 256 * 1024
 _NO_CHILD = "the process that parses documents does not start"
 
@@ -220,6 +222,8 @@ class Stream:
         self._used = False
         self._waiting: deque[tuple[Any, Request, bytes]] = deque()
         self._bytes = 0
+        self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
         self._since = 0.0
 
     def put(
@@ -241,16 +245,22 @@ class Stream:
             self._since = time.monotonic()
         self._waiting.append((tag, request, frame))
         self._bytes += len(frame)
-        self._send(frame)
+        self._unsent.append(frame)
+        self._unsent_bytes += len(frame)
+        if self._unsent_bytes >= _TOGETHER_BYTES:
+            self._send()
 
     def rest(self) -> Iterator[Outcome]:
         """What became of all that it was given."""
+        if self._unsent:
+            self._send()
         while self._waiting:
             yield self._next()
 
     def close(self) -> None:
         """Give the child back; what it was given and has not answered is lost."""
         child, self._child = self._child, None
+        self._unsent = []
         if child is None:
             return
         if self._waiting:
@@ -258,15 +268,18 @@ class Stream:
         else:
             self._pool._give_back(child)
 
-    def _send(self, frame: bytes) -> None:
-        """What goes wrong is noticed when the answer is read."""
+    def _send(self) -> None:
+        """Send what is not sent; what goes wrong is noticed when the answer is read."""
+        frames, self._unsent, self._unsent_bytes = b"".join(self._unsent), [], 0
         with suppress(ParseFailure):
             if self._child is None:
                 self._child, self._used = self._pool._take()
-            self._child.send(frame)
+            self._child.send(frames)
 
     def _next(self) -> Outcome:
         tag, request, frame = self._waiting[0]
+        if len(self._unsent) == len(self._waiting):
+            self._send()
         try:
             if self._child is None:
                 raise ParseFailure("crash", _NO_CHILD)
@@ -283,8 +296,8 @@ class Stream:
         self._used = True
         if failure is not None:
             self._child = None
-            for _, _, other in self._waiting:
-                self._send(other)
+            self._unsent = [other for _, _, other in self._waiting]
+            self._send()
         try:
             if again:
                 reply = self._pool._reply(request)
@@ -302,6 +315,7 @@ class _Child:
         self._limits = limits
         self._peak_bytes = 0
         self._first_bytes = 0
+        self._received, self._taken = b"", 0
         ours, theirs = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM_BYTES)
         self._socket = ours
@@ -336,8 +350,8 @@ class _Child:
         self.send(framed(msgspec.msgpack.encode(request)))
         return self.answer(deadline)
 
-    def send(self, frame: bytes) -> None:
-        """Give it a request.
+    def send(self, frames: bytes) -> None:
+        """Give it requests.
 
         Raises:
             ParseFailure: as `ask`.
@@ -345,7 +359,7 @@ class _Child:
         deadline = time.monotonic() + self._limits.wall_s
         try:
             self._socket.settimeout(self._limits.wall_s)
-            self._socket.sendall(frame)
+            self._socket.sendall(frames)
         except OSError:
             raise self._gone(deadline) from None
 
@@ -396,19 +410,28 @@ class _Child:
         return bool(pid)
 
     def _read(self, size: int, deadline: float) -> bytes:
-        """So many bytes, or fewer if it ended."""
-        data = bytearray(size)
-        view = memoryview(data)
-        while view:
+        """So many bytes, or fewer if it ended; what came beyond them is kept for the next call."""
+        if len(self._received) - self._taken < size:
+            self._receive(size, deadline)
+        found = self._received[self._taken : self._taken + size]
+        self._taken += len(found)
+        return found
+
+    def _receive(self, size: int, deadline: float) -> None:
+        """Wait for so many bytes, or the end."""
+        pieces = [self._received[self._taken :]]
+        missing = size - len(pieces[0])
+        while missing > 0:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
             self._socket.settimeout(left)
-            count = self._socket.recv_into(view)
-            if not count:
+            piece = self._socket.recv(_ROOM_BYTES)
+            if not piece:
                 break
-            view = view[count:]
-        return bytes(data[: size - len(view)])
+            pieces.append(piece)
+            missing -= len(piece)
+        self._received, self._taken = b"".join(pieces), 0
 
     def _failure(self, *, late: bool) -> ParseFailure:
         limits, code = self._limits, self._process.returncode
