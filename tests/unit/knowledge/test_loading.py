@@ -59,12 +59,14 @@ def test_one_stream_takes_all_where_it_keeps_up():
     assert (bench.streams, bench.closed) == (1, 1)
 
 
-def test_another_joins_where_this_process_waits(monkeypatch):
+@pytest.mark.parametrize(("idle", "streams"), [(1.0, 3), (0.2, 1)])
+def test_another_joins_where_this_process_waits_and_a_core_is_idle(monkeypatch, idle, streams):
     monkeypatch.setattr(loading, "_CHECK_S", 0.05)
+    monkeypatch.setattr(loading, "_idle_s", lambda: idle * time.monotonic())
     bench = Bench(pause_s=0.02)
     asyncio.run(load(iter(range(60)), steps_of(bench), Limits(threads=3, wait_s=0.05)))
     assert sorted(bench.written) == sorted(f"d{number}" for number in range(60))
-    assert bench.streams == bench.closed == 3
+    assert bench.streams == bench.closed == streams
 
 
 def test_an_error_is_told_when_those_that_prepare_have_ended():

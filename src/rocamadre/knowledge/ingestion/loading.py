@@ -17,6 +17,7 @@ from itertools import count, islice
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from rocamadre.knowledge.ingestion.items import Known
@@ -30,6 +31,8 @@ _TELL_EVERY = 4
 _TOGETHER_S = 0.02
 _BUSY = 0.6
 """Share of a core that this process takes where another that prepares documents would not help it."""
+_IDLE = 0.5
+"""Cores that nobody uses where another has something to work on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +134,17 @@ class _Loading:
         work.create_task(self._feed())
 
     async def _reinforce(self, work: asyncio.TaskGroup) -> None:
-        """Prepare more documents at a time where the embedder has nothing to do, and this process little."""
+        """Prepare more documents at a time where embedder and machine have nothing to do, and this process little."""
         await asyncio.sleep(_CHECK_S)  # So long the first may take to begin.
         for _ in range(1, self.limits.threads):
             while True:
-                began, busy = time.monotonic(), time.process_time()
+                began, busy, idle = time.monotonic(), time.process_time(), _idle_s()
                 await asyncio.sleep(_CHECK_S)
                 if self.feeding == 0 or self.stopped:
                     return
-                share = (time.process_time() - busy) / (time.monotonic() - began)
-                if not self.texts and not self.embedding and share < _BUSY:
+                passed = time.monotonic() - began
+                busy, idle = (time.process_time() - busy) / passed, (_idle_s() - idle) / passed
+                if not self.texts and not self.embedding and busy < _BUSY and idle > _IDLE:
                     break
             self._begin_feeding(work)
 
@@ -252,6 +256,12 @@ class _Loading:
     async def _notify(self) -> None:
         async with self.changed:
             self.changed.notify_all()
+
+
+def _idle_s() -> float:
+    """Seconds that this machine's cores have had nothing to do, all together."""
+    times = psutil.cpu_times()
+    return float(times.idle + getattr(times, "iowait", 0.0))
 
 
 def _next(stream: Iterator[Prepared]) -> list[Prepared]:
