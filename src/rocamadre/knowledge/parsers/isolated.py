@@ -238,7 +238,7 @@ class Stream:
         frame = framed(msgspec.msgpack.encode(request))
         while self._waiting and (self._bytes + len(frame) > _AHEAD_BYTES or len(self._waiting) >= _AHEAD):
             yield self._next()
-        if self._child is not None and not self._child.is_sound:
+        if self._child is not None and self._child.is_large:
             yield from self.rest()
             self.close()
         if not self._waiting:
@@ -338,7 +338,12 @@ class _Child:
     @property
     def is_sound(self) -> bool:
         """Whether it may be asked again."""
-        return self._process.poll() is None and 0 < self._peak_bytes <= _LARGE_BYTES
+        return self._process.poll() is None and 0 < self._peak_bytes and not self.is_large
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it has held so much that it is better not asked again."""
+        return self._peak_bytes > _LARGE_BYTES
 
     def ask(self, request: Request) -> Reply:
         """What it answers.

@@ -53,10 +53,10 @@ class DirectorySource:
         """See `Source.fetch`."""
         path = _path(item)
         try:
-            sized(item.id, path.lstat().st_size)
+            sized(item.id, os.lstat(path).st_size)
         except OSError as error:
             raise SourceFailure(f"{path} cannot be read: {error.strerror}") from error
-        if not path.resolve().is_relative_to(self._root):
+        if not Path(os.path.realpath(path)).is_relative_to(self._root):
             raise SourceFailure(f"{path} leads out of {self._root}")
         return path
 

@@ -12,7 +12,7 @@ BM25, but knows neither weights of terms nor other settings, and a filter comes 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, count
+from itertools import chain, count, filterfalse
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -48,18 +48,15 @@ class Terms:
 
     def of(self, connection: Connection, terms: Sequence[str]) -> tuple[int, ...]:
         """The numbers of at least two terms, in order; new ones get one."""
-        taking = itemgetter(*terms)
-        try:
-            found: tuple[int, ...] = taking(self._numbers)
-        except KeyError:
-            self._learn(connection, terms)
-            found = taking(self._numbers)
-        return found
-
-    def _learn(self, connection: Connection, terms: Sequence[str]) -> None:
         if len(self._numbers) > _MOST_TERMS:
             self._numbers.clear()
-        unknown = set(terms).difference(self._numbers)
+        unknown = set(filterfalse(self._numbers.__contains__, terms))
+        if unknown:
+            self._learn(connection, unknown)
+        found: tuple[int, ...] = itemgetter(*terms)(self._numbers)
+        return found
+
+    def _learn(self, connection: Connection, unknown: set[str]) -> None:
         found = numbers_of(connection, list(unknown))
         new = sorted(unknown.difference(found))
         if new:
